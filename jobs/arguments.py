@@ -1,0 +1,202 @@
+"""The command line in words: what each command takes, its defaults, and examples.
+
+Nothing heavy is imported here, so that ``--help`` and a wrong option answer at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from jobs.argument_types import Wrong, day, one_of, whole_number
+
+SEVERITIES = ("critical", "high", "medium", "low", "informational")
+"""From worst to mildest."""
+
+FORMATS = ("table", "json", "csv")
+INPUT_FORMATS = ("auto", "cloudtrail-json", "cloudtrail-parquet")
+STATUSES = ("open", "closed", "all")
+STATES = ("acknowledged", "false_alarm", "contained")
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command: its line in the list of commands, its manual, and its options."""
+
+    name: str
+    summary: str
+    description: str
+    examples: str
+    add_options: Callable[[argparse.ArgumentParser], None]
+
+
+def _detect(parser: argparse.ArgumentParser) -> None:
+    _needed(parser, "--input", "URI", "CloudTrail: a folder, a file or an s3:// prefix")
+    _warehouse(parser, "made if it is not there")
+    _choice(parser, "--input-format", INPUT_FORMATS, "shape of the input; auto looks at the files")
+    for option, what in (("--from", "first"), ("--to", "last")):
+        parser.add_argument(
+            option,
+            dest=f"{option[2:]}_day",
+            metavar="DATE",
+            type=day(option),
+            help=f"{what} day of delivery, YYYY-MM-DD (default: all there is)",
+        )
+    parser.add_argument(
+        "--settings",
+        metavar="FILE",
+        help="TOML file with what differs from conf/base.toml, which explains every setting",
+    )
+    _output(parser)
+
+
+def _findings(parser: argparse.ArgumentParser) -> None:
+    _warehouse(parser, "where detect has put its results")
+    parser.add_argument(
+        "--id",
+        metavar="ID",
+        help="show one case or finding in full, whatever its status; its first characters will do",
+    )
+    _number(parser, "--calls", 40, 1, "with --id: how many calls to show of a finding")
+    _choice(parser, "--status", STATUSES, "which findings to list")
+    _output(parser)
+
+
+def _review(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "case",
+        metavar="CASE",
+        nargs="?",
+        default=Wrong("CASE", "it is missing.", "Name the case: see credtrail findings."),
+        help="case or finding; its first characters will do",
+    )
+    parser.add_argument(
+        "--state",
+        metavar="STATE",
+        type=one_of("--state", STATES),
+        default=Wrong("--state", "it is missing.", f"Write one of {', '.join(STATES)}."),
+        help=f"what you found out: {', '.join(STATES)}",
+    )
+    _needed(parser, "--note", "TEXT", "why, in a sentence for whoever comes next")
+    parser.add_argument("--by", metavar="NAME", help="who says so (default: your user name)")
+    _warehouse(parser, "where detect has put its results")
+
+
+def _simulate(parser: argparse.ArgumentParser) -> None:
+    _needed(parser, "--output", "DIR", "folder for the files")
+    parser.add_argument(
+        "--stories", metavar="GLOB", default="*", help="which stories to play (default: all)"
+    )
+    _choice(parser, "--format", INPUT_FORMATS[1:], "shape of the files")
+    _number(parser, "--instances", 300, 0, "healthy instances beside the stories")
+    _number(parser, "--days", 3, 1, "days of history")
+    _number(parser, "--seed", 1, 0, "the same seed gives the same files")
+
+
+def _demo(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--output", metavar="DIR", default="demo", help="folder for all of it (default: demo)"
+    )
+
+
+def _warehouse(parser: argparse.ArgumentParser, what: str) -> None:
+    _needed(parser, "--warehouse", "DIR", f"folder or s3:// prefix of the tables; {what}")
+
+
+def _output(parser: argparse.ArgumentParser) -> None:
+    _choice(parser, "--format", FORMATS, "how findings are shown; json has one finding a line")
+    parser.add_argument(
+        "--min-severity",
+        metavar="LEVEL",
+        type=one_of("--min-severity", SEVERITIES),
+        default="low",
+        help=f"show this and worse: {', '.join(SEVERITIES)} (default: low)",
+    )
+
+
+def _needed(parser: argparse.ArgumentParser, option: str, metavar: str, what: str) -> None:
+    missing = Wrong(option, "it is missing.", f"Name it: {what}.")
+    parser.add_argument(option, metavar=metavar, default=missing, help=f"{what} (required)")
+
+
+def _choice(
+    parser: argparse.ArgumentParser, option: str, choices: Sequence[str], what: str
+) -> None:
+    parser.add_argument(
+        option,
+        metavar="|".join(choices),
+        type=one_of(option, choices),
+        default=choices[0],
+        help=f"{what} (default: {choices[0]})",
+    )
+
+
+def _number(
+    parser: argparse.ArgumentParser, option: str, default: int, least: int, what: str
+) -> None:
+    parser.add_argument(
+        option,
+        metavar="N",
+        type=whole_number(option, least),
+        default=default,
+        help=f"{what} (default: {default})",
+    )
+
+
+COMMANDS = (
+    Command(
+        "detect",
+        "read new CloudTrail files, judge, publish and show findings",
+        "Read CloudTrail, learn where each role session lives, and find the calls that came from "
+        "somewhere else. Only files not read before are read; history is judged with them.",
+        """\
+  credtrail detect --input trail/ --warehouse wh
+  credtrail detect --input s3://my-trail/AWSLogs/ --warehouse s3://my-security/credtrail \\
+      --from 2026-11-01 --settings team.toml --format json
+""",
+        _detect,
+    ),
+    Command(
+        "findings",
+        "list findings, or show one in full with its calls",
+        "List what detect found, worst first; with --id show a case or a finding in full: both "
+        "sides, the reason, the calls, and what to do next. Times are UTC.",
+        """\
+  credtrail findings --warehouse wh
+  credtrail findings --warehouse wh --id 3f2a91bc
+  credtrail findings --warehouse wh --status all --format csv > findings.csv
+""",
+        _findings,
+    ),
+    Command(
+        "review",
+        "say what came of a case",
+        "Record what a person found out about a case. The newest review of a case counts; "
+        "detect never changes one.",
+        """\
+  credtrail review 3f2a91bc --state contained --note "role revoked, box rebuilt" --warehouse wh
+  credtrail review 3f2a91bc --state false_alarm --note "our scanner" --warehouse wh
+""",
+        _review,
+    ),
+    Command(
+        "simulate",
+        "make CloudTrail of an invented organisation, thefts among it",
+        "Play labelled stories of theft and of harmless oddities in an invented organisation, and "
+        "write them as CloudTrail files.",
+        """\
+  credtrail simulate --output trail
+  credtrail simulate --output trail --stories 'T0*' --format cloudtrail-parquet --seed 7
+""",
+        _simulate,
+    ),
+    Command(
+        "demo",
+        "all of it once, on this machine: simulate, detect, show",
+        "Simulate a small organisation, detect the thefts in it, list the findings and open one. "
+        "Needs no AWS account.",
+        "  credtrail demo\n",
+        _demo,
+    ),
+)

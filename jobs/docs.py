@@ -1,0 +1,79 @@
+"""Pages that are generated from the code: ``docs/tables.md`` and ``docs/rules.md``.
+
+``python -m jobs.docs`` writes them; a test fails when one is stale.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from transforms import schemas
+
+if TYPE_CHECKING:
+    from transforms.rules import Rule
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+
+_TABLES_HEAD = """\
+# Tables
+
+Generated from `transforms/schemas.py` by `make docs`. Catalog and namespace are `credtrail`;
+all tables are Iceberg, format version 2, copy-on-write. Times are UTC (`timestamptz`).
+"""
+
+_RULES_HEAD = """\
+# The ladder of verdicts
+
+Generated from `transforms/rules.py` by `make docs`. A (session, source) pair that is not home
+climbs the ladder from the top; the first rule that holds is its verdict. Rules that excuse keep
+their reason in the table `mismatches`; all others make a finding.
+"""
+
+
+def tables_page() -> str:
+    """Text of ``docs/tables.md``."""
+    return _TABLES_HEAD + "".join(_table(table) for table in schemas.TABLES)
+
+
+def rules_page() -> str:
+    """Text of ``docs/rules.md``; needs a Spark session, as columns do."""
+    from transforms.rules import LADDER  # noqa: PLC0415
+
+    return _RULES_HEAD + "".join(_rule(i, rule) for i, rule in enumerate(LADDER, start=1))
+
+
+def _table(table: schemas.Table) -> str:
+    lines = [f"\n## {table.name}\n", f"One row is {table.row}.\n"]
+    if table.key:
+        lines.append(f"Key: {', '.join(f'`{k}`' for k in table.key)}.")
+    if table.partitioned_by:
+        lines.append(f"Partitioned by {', '.join(f'`{p}`' for p in table.partitioned_by)}.")
+    if table.sorted_by:
+        lines.append(f"Sorted by {', '.join(f'`{s}`' for s in table.sorted_by)}.")
+    lines += ["", "| column | type | meaning |", "| --- | --- | --- |"]
+    lines += [
+        f"| `{field.name}` | {field.dataType.simpleString()} | {field.metadata['comment']} |"
+        for field in table.schema
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _rule(number: int, rule: Rule) -> str:
+    effect = "Excused." if rule.excuses else f"Finding. Severity: {rule.levels}."
+    text = inspect.cleandoc(rule.manual)
+    return f"\n## {number}. {rule.name}\n\n{effect}\n\n{text}\n\n> {rule.reason}\n"
+
+
+def main() -> int:
+    """Write both pages."""
+    DOCS.mkdir(exist_ok=True)
+    (DOCS / "tables.md").write_text(tables_page(), encoding="utf-8")
+    (DOCS / "rules.md").write_text(rules_page(), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

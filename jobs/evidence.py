@@ -1,0 +1,81 @@
+"""Evidence: the calls of each finding, read again from just the files that hold them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+from jobs.inputs import InputFile
+from jobs.readers import file_uri, read_records
+from transforms import schemas
+from transforms.findings import at_least, bounded, calls, owed
+from transforms.summary import file_bit
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+    from jobs.judging import Verdicts
+    from jobs.lease import Lease
+    from jobs.settings import Settings
+    from jobs.tables import Warehouse
+
+
+def gather(
+    warehouse: Warehouse, lease: Lease, verdicts: Verdicts, settings: Settings
+) -> dict[str, int]:
+    """Read, keep and publish the calls that are owed; return counts of files and calls.
+
+    ``evidence_done`` is written after the calls, and both before the findings: a run that dies
+    in between gathers the same calls again, which changes nothing.
+    """
+    worth_it = verdicts.suspicious.where(at_least(settings.evidence.min_severity))
+    wanted = owed(
+        worth_it, verdicts.placed, warehouse.scan(schemas.EVIDENCE_DONE)
+    ).localCheckpoint()
+    files = _files(warehouse, wanted)
+    if not files:
+        return {"evidence_files": 0, "evidence_calls": 0}
+    max_calls = settings.evidence.max_calls
+    records = read_records(warehouse.spark, files, settings.inputs.max_record_chars)
+    found = calls(records, wanted, max_calls)
+    kept = warehouse.scan(schemas.FINDING_CALLS).join(
+        F.broadcast(wanted.select("finding_id").distinct()), on="finding_id", how="left_semi"
+    )
+    both = bounded(found.unionByName(kept), max_calls)
+    changed = warehouse.publish(schemas.FINDING_CALLS, both, among=kept)
+    lease.keep()
+    done = wanted.select("finding_id", "batch_id").distinct()
+    warehouse.append(schemas.EVIDENCE_DONE, done)
+    return {"evidence_files": len(files), "evidence_calls": changed}
+
+
+def _files(warehouse: Warehouse, wanted: DataFrame) -> list[InputFile]:
+    """Files of the batches owed that may hold the calls: by group of files and by time."""
+    needs = wanted.groupBy("batch_id").agg(
+        F.bit_or("file_bits").alias("wanted_bits"),
+        F.min("first_seen").alias("from_time"),
+        F.max("last_seen").alias("to_time"),
+    )
+    rows = (
+        warehouse.scan(schemas.INPUT_FILES)
+        .where("state = 'counted' and events > 0")
+        .join(F.broadcast(needs), on="batch_id", how="inner")
+        .where("max_event_time >= from_time and min_event_time <= to_time")
+        .select("path", "bytes", "modified_at", "delivery_day", "format", "wanted_bits")
+        .toLocalIterator()
+    )
+    files = [(InputFile(r.path, r.bytes, r.modified_at, r.delivery_day, r.format), r) for r in rows]
+    if not files:
+        return []
+    uris = warehouse.spark.createDataFrame(
+        [(f.path, file_uri(f.path), r.wanted_bits) for f, r in files],
+        "path string, uri string, wanted_bits bigint",
+    )
+    hit = {
+        row.path
+        for row in uris.where(
+            file_bit(F.col("uri")).bitwiseAND(F.col("wanted_bits")) != 0
+        ).collect()
+    }
+    return [f for f, _ in files if f.path in hit]

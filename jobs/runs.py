@@ -1,0 +1,178 @@
+"""Runs: what is still to be judged, what a run published, and the row that tells of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+from transforms import schemas
+from transforms.findings import findings, life_cycle
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, Row
+
+    from jobs.detect import Run
+    from jobs.judging import Verdicts
+    from jobs.lease import Lease
+    from jobs.progress import Progress
+    from jobs.settings import Settings
+    from jobs.tables import Warehouse
+
+RESULTS = (
+    schemas.STAYS,
+    schemas.HOMES,
+    schemas.MISMATCHES,
+    schemas.FINDING_CALLS,
+    schemas.EVIDENCE_DONE,
+    schemas.FINDINGS,
+)
+
+
+@dataclass(frozen=True)
+class ToJudge:
+    """Whether judging is needed, why, and the counted batches that no finished run judged."""
+
+    needed: bool
+    why: str
+    batches: list[int]
+    result_heads: str | None
+
+
+def to_judge(warehouse: Warehouse, settings_digest: str) -> ToJudge:
+    """Read from the state, never from what this run did: a dead run's batches are still to judge."""
+    runs = warehouse.scan(schemas.RUNS).where("outcome = 'finished'")
+    last = (
+        runs.orderBy(F.desc("token"), F.desc("finished_at"))
+        .select("settings_digest", "result_heads")
+        .first()
+    )
+    judged = runs.select(F.explode("judged_batches").alias("batch_id"))
+    batches = (
+        warehouse.scan(schemas.INPUT_FILES)
+        .where("state = 'counted'")
+        .select("batch_id")
+        .distinct()
+        .join(judged, on="batch_id", how="left_anti")
+        .orderBy("batch_id")
+        .collect()
+    )
+    new = [row.batch_id for row in batches]
+    heads = last.result_heads if last else None
+    why = _why(new, last, settings_digest, warehouse)
+    return ToJudge(bool(why), why or "nothing new", new, heads)
+
+
+def _why(new: list[int], last: Row | None, settings_digest: str, warehouse: Warehouse) -> str:
+    if new:
+        return f"{len(new):,} new batches"
+    if last is None:
+        return ""
+    if last.settings_digest != settings_digest:
+        return "the settings changed"
+    if last.result_heads is not None and last.result_heads != warehouse.heads(RESULTS):
+        return "a former run did not finish publishing"
+    return ""
+
+
+def publish(
+    warehouse: Warehouse, lease: Lease, verdicts: Verdicts, asked: Run, settings: Settings
+) -> dict[str, int]:
+    """Publish the results, changed rows only; findings come last, after their evidence."""
+    changed = {}
+    for table, rows in (
+        (schemas.STAYS, verdicts.stays),
+        (schemas.HOMES, verdicts.homes),
+        (schemas.MISMATCHES, verdicts.mismatches),
+    ):
+        changed[f"{table.name} changed"] = warehouse.publish(table, rows)
+        lease.keep()
+    evidence = warehouse.scan(schemas.FINDING_CALLS)
+    found = findings(
+        verdicts.suspicious,
+        evidence,
+        verdicts.placed,
+        top=settings.findings.top_values,
+        max_calls=settings.evidence.max_calls,
+    ).localCheckpoint()
+    rows = life_cycle(
+        found,
+        warehouse.scan(schemas.FINDINGS),
+        verdicts.pairs,
+        run_at=F.lit(asked.started_at),
+        run_id=asked.run_id,
+    )
+    changed["findings changed"] = warehouse.publish(
+        schemas.FINDINGS, rows, ignore=("updated_at", "run_id")
+    )
+    return changed
+
+
+def verdict_counts(verdicts: Verdicts) -> dict[str, int]:
+    """Count sessions, suspicious pairs, and pairs per verdict."""
+    per_verdict = verdicts.pairs.groupBy("verdict", "excused").count().collect()
+    sessions = verdicts.stays.select("session_id").distinct().count()
+    return {
+        "sessions": sessions,
+        "suspicious pairs": sum(row["count"] for row in per_verdict if not row.excused),
+        **{f"verdict {row.verdict}": row["count"] for row in per_verdict},
+    }
+
+
+def coverage(verdicts: Verdicts) -> dict[str, float]:
+    """Say what the method could not see, as shares from 0 to 1."""
+    sessions = verdicts.stays.select("session_id").distinct()
+    homeless = sessions.join(verdicts.homes, on="session_id", how="left_anti").count()
+    calls = verdicts.placed.agg(
+        F.sum("calls").alias("all"),
+        F.sum(F.when(F.col("kind") == "internal", F.col("calls"))).alias("hidden"),
+    ).first()
+    all_sessions = sessions.count()
+    total = int(calls["all"] or 0) if calls else 0
+    hidden = int(calls["hidden"] or 0) if calls else 0
+    return {
+        "sessions without a home": homeless / all_sessions if all_sessions else 0.0,
+        "calls without an address": hidden / total if total else 0.0,
+    }
+
+
+def record(
+    warehouse: Warehouse,
+    lease: Lease,
+    asked: Run,
+    progress: Progress,
+    error: BaseException | None,
+) -> None:
+    """Append the row of this run, finished or failed."""
+    row = {
+        "run_id": asked.run_id,
+        "token": lease.token,
+        "started_at": asked.started_at,
+        "finished_at": datetime.now(UTC),
+        "outcome": "finished" if error is None else "failed",
+        "error": None if error is None else f"{type(error).__name__}: {error}"[:2000],
+        "input": asked.input,
+        "window_from": None if asked.window_from is None else asked.window_from.isoformat(),
+        "window_to": None if asked.window_to is None else asked.window_to.isoformat(),
+        "version": _version(),
+        "spark_version": warehouse.spark.version,
+        "settings_digest": asked.settings_digest,
+        "judged_batches": asked.judged_batches if error is None else [],
+        "result_heads": asked.result_heads,
+        "counts": asked.counts,
+        "seconds": progress.seconds,
+        "coverage": asked.coverage,
+        "quality": None,
+    }
+    rows: DataFrame = warehouse.spark.createDataFrame([row], schemas.RUNS.schema)
+    warehouse.append(schemas.RUNS, rows)
+
+
+def _version() -> str:
+    try:
+        return version("credtrail")
+    except PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,162 @@
+"""The only place that makes a Spark session: settings, catalog, and where Spark comes from.
+
+Three ways: a Spark of our own on one machine; the Spark that ``spark-submit``, EMR or Glue has
+started; or a session that runs already, as in a notebook or a test. ``conf/spark-defaults.conf``
+holds for all, ``conf/spark-local.conf`` only for a Spark of our own.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from py4j.protocol import Py4JError
+from pyspark import SparkConf, SparkContext
+from pyspark.sql import SparkSession
+
+from jobs import jars
+from jobs.catalog import EXTENSIONS, WAREHOUSE, catalog_options, local_warehouse
+from jobs.gateway import SparkStartError, failure, start_jvm
+
+__all__ = ["LOG", "SessionError", "SparkStartError", "local_warehouse", "spark_session"]
+
+LOG = "spark.credtrail.log"
+"""Setting that names the file which the JVM of a session writes to, where we started it."""
+
+_CONF = Path(__file__).parents[1] / "conf"
+_EXTENSIONS = "spark.sql.extensions"
+
+
+class SessionError(RuntimeError):
+    """A Spark that runs already cannot be used: what it lacks, and how to give it that."""
+
+
+def spark_session(
+    settings_spark: Mapping[str, str] | None, warehouse: str, app_name: str = "credtrail"
+) -> SparkSession:
+    """Return a session whose catalog ``credtrail`` is the warehouse.
+
+    Args:
+        settings_spark: Spark settings of the user, which win over all others.
+        warehouse: a folder, or an ``s3://`` prefix that goes with the Glue catalog.
+        app_name: name of the application, as Spark's own tools show it.
+    """
+    os.environ["TZ"] = "UTC"  # PySpark turns timestamps into the local time of this process
+    time.tzset()
+    options = {
+        "spark.app.name": app_name,
+        **_shipped("spark-defaults.conf"),
+        **catalog_options(warehouse),
+        **(settings_spark or {}),
+    }
+    if SparkContext._active_spark_context:  # noqa: SLF001 - nothing public tells without a start
+        return _beside(SparkSession.builder.getOrCreate(), options)
+    if "PYSPARK_GATEWAY_PORT" in os.environ:
+        return _on_platform(options)
+    return _own(options, local_warehouse(warehouse))
+
+
+def _own(options: dict[str, str], folder: Path | None) -> SparkSession:
+    """Start a Spark on this machine."""
+    class_path = os.pathsep.join(str(path) for path in jars.installed())
+    log = _log_file(folder)
+    before = log.stat().st_size
+    options = {
+        "spark.sql.warehouse.dir": str(folder or tempfile.gettempdir()),
+        **_shipped("spark-local.conf"),
+        **options,
+        _EXTENSIONS: _with_iceberg(options.get(_EXTENSIONS)),
+        "spark.driver.extraClassPath": class_path,
+        LOG: str(log),
+    }
+    options["spark.driver.defaultJavaOptions"] += (
+        f" -Duser.timezone=UTC -Dlog4j2.configurationFile={(_CONF / 'log4j2.properties').as_uri()}"
+    )
+    conf = SparkConf(loadDefaults=False).setAll(list(options.items()))
+    gateway = SparkContext._gateway or start_jvm(options, log)  # noqa: SLF001 - a JVM outlives its context
+    try:
+        SparkContext(gateway=gateway, conf=conf)
+        return SparkSession.builder.getOrCreate()
+    except (Py4JError, OSError) as error:
+        raise SparkStartError(failure(log, before)) from error
+
+
+def _on_platform(options: dict[str, str]) -> SparkSession:
+    """Use the JVM that spark-submit has started, with the platform's own settings beneath ours."""
+    SparkContext.setSystemProperty("spark.app.name", options["spark.app.name"])  # connects to it
+    given = SparkConf()
+    _require_iceberg(given.get("spark.master", None) or "local")
+    extensions = _with_iceberg(options.get(_EXTENSIONS) or given.get(_EXTENSIONS, None))
+    builder = SparkSession.builder
+    for key, value in {**options, _EXTENSIONS: extensions}.items():
+        builder = builder.config(key, value)
+    return builder.getOrCreate()
+
+
+def _beside(running: SparkSession, options: dict[str, str]) -> SparkSession:
+    """Return the session that runs, or one beside it where that has another warehouse."""
+    if EXTENSIONS not in (running.conf.get(_EXTENSIONS, None) or ""):
+        message = (
+            "The Spark session that runs lacks Iceberg's extensions. Start it with "
+            f"{_EXTENSIONS}={EXTENSIONS}, or stop it first."
+        )
+        raise SessionError(message)
+    same = running.conf.get(WAREHOUSE, None) == options[WAREHOUSE]
+    session = running if same else running.newSession()
+    for key, value in options.items():
+        if not key.startswith("spark.app."):
+            _set(session, key, value)
+    return session
+
+
+def _set(session: SparkSession, key: str, value: str) -> None:
+    """Set what a running session can still take."""
+    if session.conf.isModifiable(key) or key.startswith(WAREHOUSE.removesuffix(".warehouse")):
+        session.conf.set(key, value)
+
+
+def _require_iceberg(master: str) -> None:
+    """See that Iceberg is on the class path of a JVM that runs; on one machine, put ours there."""
+    jvm: Any = SparkContext._jvm  # noqa: SLF001 - Java's own classes have no other way in
+    loader = jvm.java.lang.Thread.currentThread().getContextClassLoader()
+    if loader.getResource("org/apache/iceberg/spark/SparkCatalog.class"):
+        return
+    paths = jars.installed()
+    if not master.startswith("local"):
+        message = (
+            f"Iceberg is not on the class path of the Spark at {master}. Add it: on Glue "
+            "--datalake-formats iceberg, elsewhere --jars " + ",".join(map(str, paths))
+        )
+        raise SessionError(message)
+    for path in paths:
+        loader.addURL(jvm.java.io.File(str(path)).toURI().toURL())
+    jvm.java.lang.Class.forName("org.sqlite.JDBC", True, loader)  # noqa: FBT003 - Java takes no names
+
+
+def _with_iceberg(extensions: str | None) -> str:
+    named = [name for name in (extensions or "").split(",") if name and name != EXTENSIONS]
+    return ",".join([*named, EXTENSIONS])
+
+
+def _log_file(folder: Path | None) -> Path:
+    """Return the file for what the JVM says: in the warehouse, or else a temporary one."""
+    if folder:
+        try:
+            (folder / "spark.log").write_bytes(b"")
+        except OSError:
+            pass
+        else:
+            return folder / "spark.log"
+    with tempfile.NamedTemporaryFile(prefix="credtrail-", suffix=".log", delete=False) as file:
+        return Path(file.name)
+
+
+def _shipped(name: str) -> dict[str, str]:
+    """Return the settings of a file of ``conf``: a name, white space, and a value on each line."""
+    lines = (_CONF / name).read_text(encoding="utf-8").splitlines()
+    pairs = [line.split(maxsplit=1) for line in lines if line.strip() and not line.startswith("#")]
+    return {key: value.strip() for key, value in pairs}

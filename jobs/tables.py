@@ -1,0 +1,169 @@
+"""The only reads and writes of Iceberg tables.
+
+Every write is either an append of rows that do not count yet, or a ``publish`` of the rows that
+differ: where nothing differs nothing is written, as even an empty MERGE makes a snapshot.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+from transforms import schemas
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame, SparkSession
+
+    from transforms.schemas import Table
+
+NAMESPACE = "credtrail.credtrail"
+
+_PROPERTIES = {
+    "format-version": "2",
+    "write.format.default": "parquet",
+    "write.parquet.compression-codec": "zstd",
+    "write.delete.mode": "copy-on-write",
+    "write.update.mode": "copy-on-write",
+    "write.merge.mode": "copy-on-write",
+    "write.distribution-mode": "hash",
+    "commit.retry.num-retries": "10",
+}
+
+
+class Warehouse:
+    """The tables of one warehouse, by way of the catalog ``credtrail`` of a Spark session."""
+
+    def __init__(self, spark: SparkSession) -> None:
+        """Open the warehouse that the session's catalog points to; nothing is created yet."""
+        self.spark = spark
+
+    def create_missing(self) -> None:
+        """Create the namespace and the tables that are not there yet."""
+        self.spark.sql(f"CREATE NAMESPACE IF NOT EXISTS {NAMESPACE}")
+        there = {row.tableName for row in self.spark.sql(f"SHOW TABLES IN {NAMESPACE}").collect()}
+        for table in schemas.TABLES:
+            if table.name not in there:
+                self.spark.sql(create_statement(table))
+                if table.sorted_by:
+                    order = ", ".join(table.sorted_by)
+                    self.spark.sql(f"ALTER TABLE {full_name(table)} WRITE ORDERED BY {order}")
+
+    def scan(self, table: Table) -> DataFrame:
+        """All rows of a table, as it stands now."""
+        return self.spark.table(full_name(table))
+
+    def empty(self, table: Table) -> DataFrame:
+        """No rows, in the shape of a table."""
+        return self.spark.createDataFrame([], table.schema)
+
+    def append(self, table: Table, rows: DataFrame) -> None:
+        """Append rows; the caller knows that there are some."""
+        rows.select(*table.columns).writeTo(full_name(table)).append()
+
+    def publish(
+        self,
+        table: Table,
+        rows: DataFrame,
+        *,
+        ignore: Sequence[str] = (),
+        among: DataFrame | None = None,
+    ) -> int:
+        """Make a table hold just these rows, by writing only those that differ.
+
+        Args:
+            table: the table; its key must be unique in ``rows``.
+            rows: what the table should hold.
+            ignore: columns whose difference alone is no reason to write.
+            among: the part of the table that is concerned; all of it, if not given.
+
+        Returns:
+            How many rows were inserted, updated or deleted; at 0 there is no new snapshot.
+        """
+        old = self.scan(table) if among is None else among
+        changed = differences(rows.select(*table.columns), old, table, ignore).localCheckpoint()
+        count = changed.count()
+        if count:
+            self.merge(table, changed)
+        return count
+
+    def merge(self, table: Table, changed: DataFrame) -> None:
+        """MERGE rows that carry ``change`` (insert, update or delete) by the table's key."""
+        changed.createOrReplaceTempView("credtrail_changes")
+        on = " AND ".join(f"t.{k} <=> s.{k}" for k in table.key)
+        values = ", ".join(f"{c} = s.{c}" for c in table.columns)
+        columns, inserted = ", ".join(table.columns), ", ".join(f"s.{c}" for c in table.columns)
+        self.spark.sql(
+            f"MERGE INTO {full_name(table)} t USING credtrail_changes s ON {on} "  # noqa: S608
+            "WHEN MATCHED AND s.change = 'delete' THEN DELETE "
+            f"WHEN MATCHED THEN UPDATE SET {values} "
+            f"WHEN NOT MATCHED AND s.change <> 'delete' THEN INSERT ({columns}) VALUES ({inserted})"
+        )
+        self.spark.catalog.dropTempView("credtrail_changes")
+
+    def head(self, table: Table) -> int | None:
+        """Id of the current snapshot of a table; none while it is empty."""
+        jvm = self.spark.sparkContext._jvm  # noqa: SLF001
+        loaded = jvm.org.apache.iceberg.spark.Spark3Util.loadIcebergTable(
+            self.spark._jsparkSession, full_name(table)  # noqa: SLF001
+        )
+        snapshot = loaded.currentSnapshot()
+        return None if snapshot is None else int(snapshot.snapshotId())
+
+    def heads(self, tables: Iterable[Table]) -> str:
+        """Current snapshot of each table, as JSON text."""
+        return json.dumps({table.name: self.head(table) for table in tables}, sort_keys=True)
+
+
+def full_name(table: Table) -> str:
+    """Name of a table with its catalog."""
+    return f"{NAMESPACE}.{table.name}"
+
+
+def create_statement(table: Table) -> str:
+    """DDL of a table, with a comment on every column."""
+    columns = ",\n  ".join(
+        f"{field.name} {field.dataType.simpleString()} COMMENT {_quoted(field.metadata['comment'])}"
+        for field in table.schema
+    )
+    partitions = f"PARTITIONED BY ({', '.join(table.partitioned_by)})" if table.partitioned_by else ""
+    properties = ", ".join(f"'{k}' = '{v}'" for k, v in _PROPERTIES.items())
+    return (
+        f"CREATE TABLE {full_name(table)} (\n  {columns}\n) USING iceberg {partitions} "
+        f"COMMENT {_quoted(table.row)} TBLPROPERTIES ({properties})"
+    )
+
+
+def differences(new: DataFrame, old: DataFrame, table: Table, ignore: Sequence[str]) -> DataFrame:
+    """Rows to write so that ``old`` becomes ``new``, with ``change``: insert, update or delete."""
+    compared = [c for c in table.columns if c not in (*table.key, *ignore)]
+    before = old.select(
+        *[F.col(k).alias(f"old_{k}") for k in table.key],
+        F.struct(*(compared or table.key)).alias("before"),
+    )
+    same_key = F.lit(True)
+    for key in table.key:
+        same_key = same_key & F.col(key).eqNullSafe(F.col(f"old_{key}"))
+    after = new.withColumn("after", F.struct(*(compared or table.key)))
+    change = (
+        F.when(F.col("after").isNull(), F.lit("delete"))
+        .when(F.col("before").isNull(), F.lit("insert"))
+        .when(~F.col("before").eqNullSafe(F.col("after")), F.lit("update"))
+    )
+    return (
+        after.join(before, on=same_key, how="full_outer")
+        .withColumn("change", change)
+        .where(F.col("change").isNotNull())
+        .withColumns({key: _either(key) for key in table.key})
+        .select(*table.columns, "change")
+    )
+
+
+def _either(key: str) -> Column:
+    return F.when(F.col("after").isNull(), F.col(f"old_{key}")).otherwise(F.col(key))
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -1,0 +1,157 @@
+"""What is known of API calls: where they are logged, whether they only read, what they carry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+Json = dict[str, Any]
+
+_READS = (
+    "Assume",
+    "BatchGet",
+    "Decrypt",
+    "Describe",
+    "Filter",
+    "Get",
+    "Head",
+    "List",
+    "Lookup",
+    "Query",
+    "Scan",
+    "Search",
+    "Simulate",
+)
+_LOGGED_IN_VIRGINIA = ("cloudfront", "iam", "organizations", "route53")
+_DATA_EVENTS = frozenset(
+    {
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+        "lambda:Invoke",
+        "s3:DeleteObject",
+        "s3:GetObject",
+        "s3:HeadObject",
+        "s3:PutObject",
+        "s3:UploadPart",
+    }
+)
+_SIGN_IN = frozenset({"signin:ConsoleLogin", "signin:GetSigninToken"})
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One API call: ``event`` is its service and name, such as ``ec2:DescribeInstances``.
+
+    Attributes:
+        event: service and event name.
+        parameters: ``requestParameters``.
+        response: ``responseElements``; calls that only read have none.
+        error_code: ``errorCode``; empty where the call succeeded.
+        resources: ``resources``: type and ARN of each.
+        additional: ``additionalEventData``.
+    """
+
+    event: str
+    parameters: Json | None = None
+    response: Json | None = None
+    error_code: str = ""
+    resources: tuple[tuple[str, str], ...] = ()
+    additional: Json | None = None
+
+    @property
+    def service(self) -> str:
+        """Service as the event has it: ``ec2``."""
+        return self.event.partition(":")[0]
+
+    @property
+    def name(self) -> str:
+        """Event name: ``DescribeInstances``."""
+        return self.event.partition(":")[2]
+
+
+@cache
+def is_read_only(event: str) -> bool:
+    """Tell whether a call changes nothing."""
+    return event.partition(":")[2].startswith(_READS)
+
+
+def is_data_event(event: str) -> bool:
+    """Tell whether a call is logged as a data event, which a trail must ask for."""
+    return event in _DATA_EVENTS
+
+
+def event_type(event: str) -> str:
+    """Return ``eventType``."""
+    return "AwsConsoleSignIn" if event in _SIGN_IN else "AwsApiCall"
+
+
+def logged_in(service: str, region: str) -> str:
+    """Return the region whose trail shows a call of a caller in a region."""
+    return "us-east-1" if service in _LOGGED_IN_VIRGINIA else region
+
+
+def host(service: str, region: str, *, ipv6: bool) -> str:
+    """Return the name of the server that a client called; IPv6 has names of its own."""
+    if service in _LOGGED_IN_VIRGINIA:
+        return f"{service}.amazonaws.com"
+    return f"{service}.{region}.{'api.aws' if ipv6 else 'amazonaws.com'}"
+
+
+def usual(event: str, instance: str, region: str, account: str) -> Call:
+    """Return a call with parameters as they usually are.
+
+    Args:
+        event: service and event name; others than those known here have no parameters.
+        instance: id of the calling instance, for calls that name it.
+        region: of the caller.
+        account: of the caller.
+    """
+    parameters: dict[str, Json] = {
+        "ec2:DescribeInstances": {"instancesSet": {}, "filterSet": {}},
+        "ec2:DescribeNetworkInterfaces": {"networkInterfaceIdSet": {}, "filterSet": {}},
+        "ec2:DescribeTags": {"filterSet": {"items": [_filter("resource-id", instance)]}},
+        "ec2:DescribeVolumes": {"volumeSet": {}, "filterSet": {}},
+        "ecr:BatchGetImage": {"repositoryName": "service", "imageIds": [{"imageTag": "stable"}]},
+        "kms:Decrypt": {"encryptionAlgorithm": "SYMMETRIC_DEFAULT"},
+        "s3:GetObject": {"bucketName": f"data-{account}", "key": "config/service.json"},
+        "s3:ListBuckets": {"Host": f"s3.{region}.amazonaws.com"},
+        "s3:PutObject": {"bucketName": f"data-{account}", "key": "reports/latest.csv"},
+        "secretsmanager:GetSecretValue": {"secretId": "service/database"},
+        "ssm:GetParameters": {"names": ["/service/settings"], "withDecryption": True},
+        "ssm:ListInstanceAssociations": {"instanceId": instance, "maxResults": 20},
+        "ssm:SendCommand": {
+            "documentName": "AWS-RunShellScript",
+            "instanceIds": [instance],
+            "interactive": False,
+            "parameters": "HIDDEN_DUE_TO_SECURITY_REASONS",
+        },
+        "ssm:UpdateInstanceInformation": {
+            "instanceId": instance,
+            "agentVersion": "3.3.987.0",
+            "agentStatus": "Active",
+            "platformType": "Linux",
+            "platformName": "Amazon Linux",
+            "platformVersion": "2023",
+            "agentName": "amazon-ssm-agent",
+        },
+    }
+    return Call(event, parameters.get(event), additional=_signature(event))
+
+
+def _filter(name: str, value: str) -> Json:
+    return {"name": name, "valueSet": {"items": [{"value": value}]}}
+
+
+def _signature(event: str) -> Json | None:
+    """S3 alone tells how a request was signed: in a header, or in the query string."""
+    if not event.startswith("s3:"):
+        return None
+    return {
+        "SignatureVersion": "SigV4",
+        "CipherSuite": "TLS_AES_128_GCM_SHA256",
+        "bytesTransferredIn": 0,
+        "AuthenticationMethod": "AuthHeader",
+        "bytesTransferredOut": 1024,
+    }

@@ -1,0 +1,180 @@
+"""One CloudTrail record as it is delivered, with sane defaults.
+
+A record is made in two steps, as background traffic makes millions of them: :func:`template` once
+for each kind of call, :func:`stamp` for each event. Names and shapes are those of CloudTrail's
+record reference and of public records of 2018 to 2026.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from simulator.calls import (
+    Call,
+    Json,
+    event_type,
+    host,
+    is_data_event,
+    is_read_only,
+    logged_in,
+)
+from simulator.identity import Key, Machine, Role, Style, of_instance, of_service, on_behalf
+from simulator.ids import EventIds, digest, uuid
+from simulator.moments import expiration, iso
+from simulator.source import INTERNAL, Source
+
+Record = Json
+
+EC2 = "ec2.amazonaws.com"
+
+_VERSIONS = {Style.MODERN: "1.11", Style.OF_2018: "1.05"}
+_DENIED = "You are not authorized to perform this operation."
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What all calls of one caller share: its account and region, its agent, the style."""
+
+    account: str
+    region: str
+    agent: str
+    style: Style = Style.MODERN
+
+
+def template(call: Call, source: Source, setting: Setting, service: str = "") -> Record:
+    """Return a record that lacks only who, when and its ids.
+
+    Args:
+        call: what is called.
+        source: where from.
+        setting: by whom, and the style.
+        service: the service that makes the call for somebody; empty for a client's own call.
+    """
+    modern = setting.style is Style.MODERN
+    region = logged_in(call.service, setting.region)
+    record: Record = {
+        "eventVersion": _VERSIONS[setting.style],
+        "userIdentity": None,
+        "eventTime": "",
+        "eventSource": f"{call.service}.amazonaws.com",
+        "eventName": call.name,
+        "awsRegion": region,
+        "sourceIPAddress": source.address,
+        "userAgent": setting.agent,
+        **_error(call),
+        "requestParameters": call.parameters,
+        "responseElements": call.response,
+        **({"additionalEventData": call.additional} if call.additional else {}),
+        "requestID": "",
+        "eventID": "",
+        **({"readOnly": is_read_only(call.event)} if modern else {}),
+        **_resources(call, setting.account),
+        "eventType": event_type(call.event),
+        **({"managementEvent": not is_data_event(call.event)} if modern else {}),
+        "recipientAccountId": setting.account,
+        **_endpoint(source, modern=modern),
+    }
+    if modern:
+        record["eventCategory"] = "Data" if is_data_event(call.event) else "Management"
+        if source.has_client and not service:
+            name = host(call.service, region, ipv6=source.is_ipv6)
+            record["tlsDetails"] = tls_details(name)
+    return record
+
+
+def stamp(template: Record, identity: Json, at: datetime, ids: EventIds) -> Record:
+    """Return a record: a template with who, when (UTC, whole seconds) and its ids."""
+    event_id, request_id = ids.take()
+    return {
+        **template,
+        "userIdentity": identity,
+        "eventTime": iso(at),
+        "requestID": request_id,
+        "eventID": event_id,
+    }
+
+
+def tls_details(server: str) -> Json:
+    """Return ``tlsDetails`` of a client's connection to a server."""
+    return {
+        "tlsVersion": "TLSv1.3",
+        "cipherSuite": "TLS_AES_128_GCM_SHA256",
+        "clientProvidedHostHeader": server,
+    }
+
+
+def issued_by_ec2(machine: Machine, key: Key, style: Style) -> tuple[Record, Json]:
+    """Return template and identity of EC2's AssumeRole, which gives an instance a key.
+
+    Facts section 7.1: the identity is the service's, the address is its name, and the response
+    has credentials alone.
+    """
+    setting = Setting(machine.role.account, machine.region, EC2, style)
+    call = assume_role(machine.role, machine.id, key, style, named=False)
+    made = template(call, Source(EC2), setting, service=EC2)
+    made["sharedEventID"] = uuid("shared", key.id)
+    return made, of_service(EC2)
+
+
+def assume_role(role: Role, session: str, key: Key, style: Style, *, named: bool = True) -> Call:
+    """Return an AssumeRole that issues a key.
+
+    Args:
+        role: what is assumed.
+        session: name that the caller chooses for the session.
+        key: what is issued.
+        style: decides how the expiration is spelt.
+        named: the response names the session, too; EC2's own calls lack that.
+    """
+    response: Json = {
+        "credentials": {
+            "accessKeyId": key.id,
+            "sessionToken": digest("token", key.id).hex(),
+            "expiration": expiration(key.expires, comma=style is Style.MODERN),
+        }
+    }
+    if named:
+        user = {"assumedRoleId": f"{role.id}:{session}", "arn": role.session_arn(session)}
+        response["assumedRoleUser"] = user
+    parameters = {"roleArn": role.arn, "roleSessionName": session}
+    return Call(
+        "sts:AssumeRole", parameters, response, resources=(("AWS::IAM::Role", role.arn),)
+    )
+
+
+def hidden(call: Call, machine: Machine, key: Key, style: Style) -> tuple[Record, Json]:
+    """Return template and identity of an instance's call whose address AWS hides."""
+    setting = Setting(machine.role.account, machine.region, INTERNAL, style)
+    identity = on_behalf(of_instance(machine, key, style), INTERNAL)
+    return template(call, Source(INTERNAL), setting, service=INTERNAL), identity
+
+
+def for_instance(
+    service: str, call: Call, machine: Machine, key: Key, style: Style
+) -> tuple[Record, Json]:
+    """Return template and identity of a call that a service makes for an instance."""
+    setting = Setting(machine.role.account, machine.region, service, style)
+    identity = on_behalf(of_instance(machine, key, style), service)
+    return template(call, Source(service), setting, service=service), identity
+
+
+def _error(call: Call) -> Json:
+    if not call.error_code:
+        return {}
+    message = _DENIED if "Denied" in call.error_code or "Unauthorized" in call.error_code else ""
+    return {"errorCode": call.error_code, "errorMessage": message or "The request failed."}
+
+
+def _resources(call: Call, account: str) -> Json:
+    if not call.resources:
+        return {}
+    named = [{"accountId": account, "type": kind, "ARN": arn} for kind, arn in call.resources]
+    return {"resources": named}
+
+
+def _endpoint(source: Source, *, modern: bool) -> Json:
+    if not source.endpoint:
+        return {}
+    owner = {"vpcEndpointAccountId": source.owner} if modern and source.owner else {}
+    return {"vpcEndpointId": source.endpoint, **owner}

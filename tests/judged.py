@@ -1,0 +1,100 @@
+"""Judge records as a run does, without files and tables."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from jobs.judging import Memories, Verdicts, judge
+from jobs.settings import load
+from jobs.world import World
+from tests.factories import records
+from transforms.summary import credentials, inventory, sightings, summary
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+AWS = {
+    "52.95.0.0/16": "us-west-2",
+    "54.240.0.0/16": "us-west-2",
+    "54.72.0.0/16": "eu-west-1",
+    "2600:1f14::/32": "us-west-2",
+}
+"""AWS space of the tests: a handful of its real prefixes."""
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """An entry of the allow-list, with defaults."""
+
+    value: str
+    what: str = "cidr"
+    account: str | None = None
+    role: str | None = None
+    owner: str = "network team"
+    reason: str = "office"
+    expires: date = date(2027, 1, 1)
+
+
+def world(spark: SparkSession, allowed: Iterable[Allowed] = (), ours: Iterable[str] = ()) -> World:
+    """A world whose AWS space is :data:`AWS`."""
+    ranges = [
+        (bytearray(net.network_address.packed), net.prefixlen, region)
+        for net, region in ((ipaddress.ip_network(cidr), region) for cidr, region in AWS.items())
+    ]
+    entries = [(*_entry(entry), i) for i, entry in enumerate(allowed)]
+    shape = (
+        "what string, value string, cidr_network binary, prefix_length int, account string, "
+        "role string, owner string, reason string, expires date, entry int"
+    )
+    return World(
+        spark.createDataFrame(ranges, "cidr_network binary, prefix_length int, region string"),
+        spark.createDataFrame(entries, shape),
+        spark.createDataFrame([(a,) for a in ours], "account_id string"),
+    )
+
+
+def _entry(entry: Allowed) -> tuple[Any, ...]:
+    net = ipaddress.ip_network(entry.value) if entry.what == "cidr" else None
+    return (
+        entry.what,
+        entry.value,
+        bytearray(net.network_address.packed) if net else None,
+        net.prefixlen if net else None,
+        entry.account,
+        entry.role,
+        entry.owner,
+        entry.reason,
+        entry.expires,
+    )
+
+
+def memories(batches: Iterable[DataFrame]) -> Memories:
+    """Summarise batches of records one by one, as runs do."""
+    whole: list[tuple[DataFrame, DataFrame, DataFrame]] = []
+    for number, batch in enumerate(batches, start=1):
+        summarised = summary(batch, bucket_hours=6).localCheckpoint()
+        parts = (f(summarised, number) for f in (sightings, credentials, inventory))
+        whole.append(tuple(parts))
+    sight, cred, inv = whole[0]
+    for more in whole[1:]:
+        sight, cred, inv = sight.union(more[0]), cred.union(more[1]), inv.union(more[2])
+    return Memories(sight, cred, inv)
+
+
+def judged(
+    spark: SparkSession, rows: Iterable[dict[str, Any]], world_: World | None = None, **method: Any
+) -> Verdicts:
+    """Verdicts of one batch of records, with default settings but for ``method``."""
+    settings = load(None, {"method": method} if method else {})
+    return judge(
+        memories([records(spark, rows)]), world_ or world(spark), settings.method
+    )
+
+
+def verdicts(result: Verdicts) -> dict[tuple[str, str], Any]:
+    """Mismatches by (session, source)."""
+    return {(row.session_id, row.source): row for row in result.pairs.collect()}

@@ -1,0 +1,145 @@
+"""Birth homes: the first source of each network within hours of a session's first sign of life.
+
+Method, sections 3 and 5 (stratum 2). Everything here comes from stays, credentials and the
+inventory alone, so that no verdict can feed back into it.
+"""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from transforms.sessions import EC2
+from transforms.ip import prefix
+from transforms.stays import PLACE, PUBLIC, SESSION, merged, network
+
+
+def lives(credentials: DataFrame, stays: DataFrame) -> DataFrame:
+    """EC2's AssumeRole calls of each session, as signs of life: session_id, alive_at, region."""
+    sessions = _ec2(stays).select(
+        "session_id",
+        "account_id",
+        "session_name",
+        F.substring_index("role_arn", "/", -1).alias("role_name"),
+    )
+    return (
+        credentials.where("by_ec2")
+        .select(
+            "account_id",
+            "session_name",
+            F.substring_index("role_arn", "/", -1).alias("role_name"),
+            F.col("issued_at").alias("alive_at"),
+            "aws_region",
+        )
+        .join(sessions.distinct(), on=["account_id", "session_name", "role_name"], how="inner")
+        .select("session_id", "alive_at", "aws_region")
+        .distinct()
+    )
+
+
+def presences(stays: DataFrame, addresses: DataFrame, ttl_hours: float) -> DataFrame:
+    """Direct stays of instances, whatever the agent: what can be home.
+
+    One row per session, source and stay, with ``network``, ``aws`` (public and in AWS space),
+    ``aws_region`` of its prefix, and ``prefix``: the /24 or /48 of a public address outside.
+    """
+    direct = _ec2(stays).where(F.col("kind") == "direct")
+    return (
+        merged(direct, (*SESSION, *PLACE), ttl_hours)
+        .withColumn("network", network())
+        .join(
+            addresses.select(F.col("address").alias("source_address"), "aws", "aws_region"),
+            on="source_address",
+            how="left",
+        )
+        .withColumn(
+            "aws", F.col("source_kind").isin(*PUBLIC) & F.coalesce("aws", F.lit(False))
+        )
+        .withColumn("aws_region", F.when(F.col("aws"), F.col("aws_region")))
+        .withColumn("prefix", F.when(_outside_aws(), prefix(F.col("source_address"), 3, 3)))
+    )
+
+
+def births(presences: DataFrame, lives: DataFrame, window_hours: int) -> DataFrame:
+    """The first source of each network within hours of a session's first sign of life.
+
+    One row per session and network: the session, ``network``, the source and ``born_at``.
+    Ties within a second go to AWS space, then to the text.
+    """
+    first_alive = (
+        presences.select("session_id", F.col("first_seen").alias("alive_at"))
+        .union(lives.select("session_id", "alive_at"))
+        .groupBy("session_id")
+        .agg(F.min("alive_at").alias("first_alive"))
+    )
+    order = Window.partitionBy("session_id", "network").orderBy(
+        "first_seen", (~F.col("aws")).cast("int"), "source"
+    )
+    in_time = F.col("first_seen") <= F.col("first_alive") + F.make_dt_interval(
+        hours=F.lit(window_hours)
+    )
+    return (
+        presences.join(first_alive, on="session_id", how="inner")
+        .where(in_time)
+        .withColumn("place", F.row_number().over(order))
+        .where("place = 1")
+        .select(
+            *SESSION,
+            "network",
+            "source",
+            "vpc_endpoint_id",
+            "aws",
+            "aws_region",
+            "prefix",
+            "first_alive",
+            F.col("first_seen").alias("born_at"),
+        )
+    )
+
+
+def own_regions(stays: DataFrame, lives: DataFrame, births: DataFrame) -> DataFrame:
+    """Region of each session, by the best witness: session_id, own_region.
+
+    ``inScopeOf`` names it; else the region of EC2's AssumeRole; else of calls through an
+    endpoint; else of the birth home's prefix. A session of unknown region has no row.
+    """
+
+    def witness(rows: DataFrame, rank: int, region: str) -> DataFrame:
+        told = F.struct(F.lit(rank).alias("rank"), F.col(region).alias("region"))
+        return rows.where(F.col(region).isNotNull()).select("session_id", told.alias("told"))
+
+    return (
+        witness(stays, 1, "instance_region")
+        .union(witness(lives, 2, "aws_region"))
+        .union(witness(stays, 3, "endpoint_region"))
+        .union(witness(births.where("aws_region <> 'GLOBAL'"), 4, "aws_region"))
+        .distinct()
+        .groupBy("session_id")
+        .agg(F.min("told").alias("told"))
+        .select("session_id", F.col("told.region").alias("own_region"))
+    )
+
+
+def our_accounts(inventory: DataFrame, stays: DataFrame, listed: DataFrame) -> DataFrame:
+    """Accounts of ours: listed, or their trail reaches us; column ``account_id``.
+
+    Where no record names the account it was delivered to, the accounts of the sessions judged.
+    """
+    seen = inventory.where("what = 'account'").select(F.col("id").alias("account_id"))
+    told = seen.agg(F.count("account_id").alias("told"))
+    untold = (
+        stays.select("account_id")
+        .distinct()
+        .crossJoin(F.broadcast(told))
+        .where("told = 0")
+        .select("account_id")
+    )
+    return listed.select("account_id").union(seen).union(untold).distinct()
+
+
+def _ec2(stays: DataFrame) -> DataFrame:
+    return stays.where(F.col("session_kind") == EC2)
+
+
+def _outside_aws() -> Column:
+    return F.col("source_kind").isin(*PUBLIC) & ~F.col("aws")

@@ -1,0 +1,206 @@
+"""One CloudTrail record, however it was stored: the fields that count, and whether it can be used.
+
+A record is an event if it has a readable time, a name and a source service; everything else may
+be missing or of another type than expected. What is no event is rejected, with a sentence that
+says what was found instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import reduce
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from transforms import schemas
+
+EVENT_TIME, ISSUED_AT = "eventTime", "userIdentity.sessionContext.attributes.creationDate"
+
+PATHS = {
+    "event_id": "eventID",
+    "shared_event_id": "sharedEventID",
+    "original_event_id": "addendum.originalEventID",
+    "event_time": EVENT_TIME,
+    "event_source": "eventSource",
+    "event_name": "eventName",
+    "aws_region": "awsRegion",
+    "source_ip_address": "sourceIPAddress",
+    "user_agent": "userAgent",
+    "error_code": "errorCode",
+    "error_message": "errorMessage",
+    "read_only": "readOnly",
+    "event_category": "eventCategory",
+    "recipient_account_id": "recipientAccountId",
+    "vpc_endpoint_id": "vpcEndpointId",
+    "vpc_endpoint_account_id": "vpcEndpointAccountId",
+    "identity_type": "userIdentity.type",
+    "principal_id": "userIdentity.principalId",
+    "arn": "userIdentity.arn",
+    "account_id": "userIdentity.accountId",
+    "access_key_id": "userIdentity.accessKeyId",
+    "invoked_by": "userIdentity.invokedBy",
+    "issuer_arn": "userIdentity.sessionContext.sessionIssuer.arn",
+    "issuer_principal_id": "userIdentity.sessionContext.sessionIssuer.principalId",
+    "issuer_account_id": "userIdentity.sessionContext.sessionIssuer.accountId",
+    "credential_issued_at": ISSUED_AT,
+    "ec2_role_delivery": "userIdentity.sessionContext.ec2RoleDelivery",
+    "in_scope_issuer_type": "userIdentity.inScopeOf.issuerType",
+    "in_scope_issued_to": "userIdentity.inScopeOf.credentialsIssuedTo",
+    "tls_version": "tlsDetails.tlsVersion",
+    "tls_present": "tlsDetails",
+    "authentication_method": "additionalEventData.AuthenticationMethod",
+    "credential_from_console": "sessionCredentialFromConsole",
+    "request_parameters": "requestParameters",
+    "response_elements": "responseElements",
+}
+"""Where each column of ``schemas.RECORDS`` stands in a CloudTrail record."""
+
+_SOMETHING_ELSE = {
+    "detail": "an EventBridge event, with the record under 'detail'",
+    "CloudTrailEvent": "a result of lookup-events, with the record as text in 'CloudTrailEvent'",
+    "logEvents": "a CloudWatch Logs message, with the records as text in 'logEvents'",
+    "jsonPayload": "a log entry, with the record under 'jsonPayload'",
+    "insightDetails": "a CloudTrail Insight, which is not a call",
+    "digestStartTime": "a CloudTrail digest, which holds no calls",
+    "configurationItems": "an AWS Config file, which holds no calls",
+    "Records": "an object whose 'Records' is no list",
+}
+"""What stands where a record is expected, by the field that gives it away."""
+
+_AWS_BEGAN, _FAR_FUTURE = 1136073600, 4133980800  # 2006-01-01 and 2101-01-01: else a clock is wrong
+_SECOND = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?"
+_UTC, _OFFSET, _NO_ZONE = f"{_SECOND} ?Z$", rf"{_SECOND} ?[+-]\d\d(:?\d\d)?$", f"{_SECOND}$"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a shape has found: columns of one DataFrame, one row per record.
+
+    Attributes:
+        value: gives the text at a path of the record.
+        time: gives the time at a path of the record; null where it is unreadable.
+        text: the record as text; evaluated for rejected records alone.
+        broken: why there is no record at all; null where there is one.
+        is_marker: the row stands for a file that holds no record.
+    """
+
+    value: Callable[[str], Column]
+    time: Callable[[str], Column]
+    text: Column
+    broken: Column
+    is_marker: Column
+
+
+def fields(*more: str) -> T.StructType:
+    """The fields that count, and more, nested as CloudTrail nests them; every leaf is text."""
+    return _nested([path.split(".") for path in (*PATHS.values(), *more)])
+
+
+def records(rows: DataFrame, found: Found, max_record_chars: int) -> DataFrame:
+    """``schemas.RECORDS``: a row is an event, a reject, or the marker of a file without records.
+
+    Only an event has an event time; only a reject has a reason, and a position where it is not
+    the whole file; a marker has none of these. A file that was read has one row at least, so a
+    file without any could not be read.
+
+    Args:
+        rows: one row per record, with ``input_file`` and ``position``.
+        found: what stands in these rows.
+        max_record_chars: bound on the text that is kept of a reject.
+    """
+    timed = rows.select("*", whole_seconds(found.time(EVENT_TIME)).alias("time_read"))
+    judged = timed.select("*", _printable(_reject_reason(found)).alias("reject_reason"))
+    rejected = F.col("reject_reason").isNotNull()
+    columns = {
+        **{column: plain(found.value(path)) for column, path in PATHS.items()},
+        "event_time": F.when(~rejected, F.col("time_read")),
+        "credential_issued_at": whole_seconds(found.time(ISSUED_AT)),
+        "read_only": _flag(found.value(PATHS["read_only"])),
+        "tls_present": F.coalesce(found.value(PATHS["tls_present"]).isNotNull(), F.lit(False)),  # noqa: FBT003
+        "position": F.when(rejected, F.col("position")),
+        "reject_record": F.when(rejected, _printable(F.substring(found.text, 1, max_record_chars))),
+    }
+    return judged.select(*[columns.get(c, F.col(c)).alias(c) for c in schemas.RECORDS.fieldNames()])
+
+
+def is_usable(value: Callable[[str], Column], time: Column) -> Column:
+    """Whether a record is an event; never null."""
+    seconds = F.unix_seconds(time)
+    source = plain(value("eventSource"))
+    return F.coalesce(
+        (seconds >= _AWS_BEGAN)
+        & (seconds < _FAR_FUTURE)
+        & plain(value("eventName")).isNotNull()
+        & ~source.startswith("aws:"),
+        F.lit(False),  # noqa: FBT003
+    )
+
+
+def readable_time(text: Column) -> Column:
+    """Time of a text in ISO format, UTC where it names no zone; null where it is no such text."""
+    return (
+        F.when(text.rlike(_UTC) | text.rlike(_OFFSET), F.try_to_timestamp(text))
+        .when(text.rlike(_NO_ZONE), F.try_to_timestamp(F.concat(text, F.lit("Z"))))
+    )
+
+
+def whole_seconds(time: Column) -> Column:
+    """Time without its fraction of a second."""
+    return F.timestamp_seconds(F.unix_seconds(time))
+
+
+def plain(text: Column) -> Column:
+    """Null where a text is empty, or is the word that JSON has for null."""
+    return F.when(~text.isin("", "null"), text)
+
+
+def _reject_reason(found: Found) -> Column:
+    """Why a record is no event; null for an event and for a marker."""
+    value, text = found.value, found.text
+    time, source = value(EVENT_TIME), value("eventSource")
+    is_no_record = plain(value("eventName")).isNull()
+    reason = (
+        F.when(found.is_marker, F.lit(None).cast("string"))
+        .when(found.broken.isNotNull(), found.broken)
+        .when(is_usable(value, F.col("time_read")), F.lit(None).cast("string"))
+        .when(~F.ltrim(text).startswith("{"), _quoted("no JSON object but", text))
+        .when(source.startswith("aws:"), _quoted("a notification, not a call: eventSource is", source))
+    )
+    for name, words in _SOMETHING_ELSE.items():
+        is_there = F.get_json_object(text, f"$.{name}").isNotNull()
+        reason = reason.when(is_no_record & is_there, F.lit(f"not a CloudTrail record: {words}"))
+    return (
+        reason.when(plain(time).isNull(), F.lit("has no eventTime"))
+        .when(F.col("time_read").isNull(), _quoted("eventTime is no time:", time))
+        .when(is_no_record, F.lit("has no eventName"))
+        .when(plain(source).isNull(), F.lit("has no eventSource"))
+        .otherwise(_quoted("eventTime is not between 2006 and 2100:", time))
+    )
+
+
+def _quoted(words: str, text: Column) -> Column:
+    return F.concat(F.lit(f"{words} "), F.substring(text, 1, 60))
+
+
+def _printable(text: Column) -> Column:
+    """Text without NUL; bytes that are not UTF-8 are replaced on the way."""
+    return F.translate(text, "\x00", "\ufffd")
+
+
+def _flag(text: Column) -> Column:
+    return F.when(F.lower(text) == "true", F.lit(True)).when(F.lower(text) == "false", F.lit(False))  # noqa: FBT003
+
+
+def _nested(paths: list[list[str]]) -> T.StructType:
+    """Struct of the paths: what has something below it is a struct, the rest is text."""
+    below: dict[str, list[list[str]]] = {}
+    for head, *rest in paths:
+        below.setdefault(head, []).extend([rest] if rest else [])
+    return reduce(
+        lambda shape, name: shape.add(name, _nested(below[name]) if below[name] else T.StringType()),
+        below,
+        T.StructType(),
+    )

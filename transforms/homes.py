@@ -1,0 +1,285 @@
+"""Homes and mismatches in one fold over a session's sources, in order of event time.
+
+Method, section 6 (stratum 6). The fold reads facts of the strata above it and nothing that it
+decides itself, so every outcome is a function of the set of events. It is one ``aggregate`` over
+the sorted stays of a session; the state is the homes so far, the sources once suspicious, when a
+home was last alive, and the epoch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from transforms import schemas
+from transforms.ip import prefix
+from transforms.stays import PUBLIC, merged
+
+_HOME = (
+    "struct<source:string,network:string,epoch:int,since:timestamp,until:timestamp,"
+    "source_until:timestamp,aws:boolean,prefix24:string,egress:boolean,address:string,"
+    "corroborated_by:string>"
+)
+_OUT = (
+    "struct<source:string,first_seen:timestamp,outcome:string,epoch:int,"
+    "after_silence:boolean,first_of_network:boolean>"
+)
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Numbers of the fold, from the settings."""
+
+    ttl_hours: float
+    birth_window_hours: int
+    move_grace_minutes: int
+    max_stays: int
+
+
+def folded(presences: DataFrame, lives: DataFrame, births: DataFrame, fold: Fold) -> DataFrame:
+    """One row per session: ``homes`` (array) and ``outcomes`` (array, one per folded stay).
+
+    Args:
+        presences: rows of :func:`transforms.shared.with_shared_facts` with ``explained``: a rule
+            excuses the source whatever the fold says.
+        lives: EC2's AssumeRole calls as signs of life: session_id, alive_at.
+        births: rows of :func:`transforms.births.births`.
+        fold: the numbers.
+    """
+    items = _items(presences, births, fold).unionByName(
+        _life_items(lives, fold.ttl_hours), allowMissingColumns=True
+    )
+    order = Window.partitionBy("session_id").orderBy("first_seen", "rank", "source")
+    bounded = items.withColumn("place", F.row_number().over(order)).where(
+        F.col("place") <= fold.max_stays
+    )
+    item = F.struct("place", *[name for name in items.columns if name != "session_id"])
+    return (
+        bounded.groupBy("session_id")
+        .agg(F.sort_array(F.collect_list(item)).alias("items"))
+        .withColumn("folded", _fold(F.col("items"), fold))
+        .select("session_id", "folded.homes", F.col("folded.out").alias("outcomes"))
+    )
+
+
+def homes(folded: DataFrame, sessions: DataFrame) -> DataFrame:
+    """``schemas.HOMES``: one row per session, epoch, network and source."""
+    return (
+        folded.select("session_id", F.explode("homes").alias("home"))
+        .select("session_id", "home.*")
+        .groupBy("session_id", "epoch", "network", "source", "corroborated_by")
+        .agg(F.min("since").alias("since"), F.max("until").alias("until"))
+        .join(sessions, on="session_id", how="inner")
+        .select(*schemas.HOMES.columns)
+    )
+
+
+def outcomes(folded: DataFrame, presences: DataFrame) -> DataFrame:
+    """Presences with ``outcome``: home, restarted or mismatch, and ``epoch``.
+
+    Stays beyond the bound of the fold are judged set-wise: at a home, or not.
+    """
+    told = folded.select("session_id", F.explode("outcomes").alias("out")).select(
+        "session_id", "out.*"
+    )
+    known = folded.select(
+        "session_id", F.transform("homes", lambda h: h["source"]).alias("home_sources")
+    )
+    at_home = F.array_contains("home_sources", F.col("source"))
+    none = F.lit(False)
+    return (
+        presences.join(told, on=["session_id", "source", "first_seen"], how="left")
+        .join(known, on="session_id", how="left")
+        .withColumn(
+            "outcome",
+            F.coalesce("outcome", F.when(at_home, F.lit("home")), F.lit("mismatch")),
+        )
+        .withColumn("after_silence", F.coalesce("after_silence", none))
+        .withColumn("first_of_network", F.coalesce("first_of_network", none))
+        .drop("home_sources")
+    )
+
+
+def with_corroboration(presences: DataFrame) -> DataFrame:
+    """Adds ``corroborated_by``, ``gives_way`` and ``never_corroborated`` to presences.
+
+    A source outside AWS space that nothing corroborates gives way to the session's source in
+    AWS space of its own region or behind an endpoint of ours.
+    """
+    in_own_region = F.col("aws") & F.coalesce(
+        F.col("aws_region") == F.col("own_region"), F.lit(False)
+    )
+    by = (
+        F.when(F.col("egress"), F.lit("egress"))
+        .when(F.col("endpoint_ours"), F.lit("endpoint"))
+        .when(in_own_region, F.lit("aws"))
+        .when(F.col("source_kind") == "private", F.lit("private"))
+        .otherwise(F.lit("none"))
+    )
+    outside = F.col("prefix").isNotNull() & (F.col("corroborated_by") == "none")
+    session = Window.partitionBy("session_id")
+    better = F.max(F.col("corroborated_by").isin("endpoint", "aws")).over(session)
+    return (
+        presences.withColumn("in_own_region", in_own_region)
+        .withColumn("corroborated_by", by)
+        .withColumn("gives_way", outside & better)
+        .withColumn("never_corroborated", F.min(outside).over(session))
+    )
+
+
+def _items(presences: DataFrame, births: DataFrame, fold: Fold) -> DataFrame:
+    """What the fold reads of a presence, sorted later by time, AWS space first, then text."""
+    first_alive = births.select("session_id", "first_alive").distinct()
+    source = Window.partitionBy("session_id", "source")
+    in_window = F.col("first_seen") <= F.col("first_alive") + F.make_dt_interval(
+        hours=F.lit(fold.birth_window_hours)
+    )
+    foreign = (F.col("source_kind") == "endpoint") & F.col("endpoint_owner").isNotNull()
+    return presences.join(first_alive, on="session_id", how="left").select(
+        "session_id",
+        "first_seen",
+        F.when(F.col("aws"), F.lit(1)).otherwise(F.lit(2)).alias("rank"),
+        "source",
+        "last_seen",
+        "network",
+        "aws",
+        F.col("source_kind").isin(*PUBLIC).alias("public"),
+        F.col("source_address").alias("address"),
+        prefix(F.col("source_address"), 3, 3).alias("prefix24"),
+        "egress",
+        "explained",
+        "gives_way",
+        "corroborated_by",
+        (F.col("endpoint_ours") & ~F.col("held_by_another")).alias("own_endpoint"),
+        (foreign & ~F.col("endpoint_ours")).alias("foreign"),
+        "in_own_region",
+        F.coalesce(in_window, F.lit(False)).alias("in_window"),
+        F.max("last_seen").over(source).alias("source_until"),
+    )
+
+
+def _life_items(lives: DataFrame, ttl_hours: float) -> DataFrame:
+    seen = lives.select(
+        "session_id", F.col("alive_at").alias("first_seen"), F.col("alive_at").alias("last_seen")
+    )
+    return merged(seen, ["session_id"], ttl_hours).select(
+        "session_id", "first_seen", F.lit(0).alias("rank"), F.lit("").alias("source"), "last_seen"
+    )
+
+
+def _fold(items: Column, fold: Fold) -> Column:
+    start = F.struct(
+        F.array().cast(f"array<{_HOME}>").alias("homes"),
+        F.array().cast("array<string>").alias("suspicious"),
+        F.lit(None).cast("timestamp").alias("alive"),
+        F.lit(1).alias("epoch"),
+        F.lit(False).alias("fresh"),
+        F.array().cast(f"array<{_OUT}>").alias("out"),
+    )
+    return F.aggregate(items, start, lambda state, item: _step(state, item, fold))
+
+
+def _step(state: Column, item: Column, fold: Fold) -> Column:
+    """One step. What later parts need more than once is computed once, in a one-element array."""
+    ttl = F.make_dt_interval(hours=F.lit(int(fold.ttl_hours)))
+    silent = F.coalesce(item["first_seen"] > state["alive"] + ttl, F.lit(False))
+    former = F.filter(state["homes"], lambda h: h["network"] == item["network"])
+    seen = F.array(
+        F.struct(
+            silent.alias("silent"),
+            (silent | state["fresh"]).alias("fresh"),
+            F.get(former, F.size(former) - 1).alias("former"),
+        )
+    )
+    decided = F.transform(
+        seen,
+        lambda v: F.struct(
+            v["silent"].alias("silent"),
+            v["fresh"].alias("fresh"),
+            v["former"].isNull().alias("first_of_network"),
+            _outcome(state, item, v["former"], v["fresh"], fold).alias("outcome"),
+        ),
+    )
+    return F.transform(decided, lambda v: _next_state(state, item, v))[0]
+
+
+def _outcome(
+    state: Column, item: Column, former: Column, fresh: Column, fold: Fold
+) -> Column:
+    known = F.exists(state["homes"], lambda h: h["source"] == item["source"])
+    return (
+        F.when(item["rank"] == 0, F.lit("life"))
+        .when(known, F.lit("home"))
+        .when(F.array_contains(state["suspicious"], item["source"]), F.lit("mismatch"))
+        .when(item["foreign"] | item["gives_way"], F.lit("mismatch"))
+        .when(F.size(state["homes"]) == 0, F.lit("home"))
+        .when(former.isNull() & _may_be_first(state, item), F.lit("home"))
+        .when(fresh & _moved_like_for_like(item, former, fold), F.lit("restarted"))
+        .otherwise(F.lit("mismatch"))
+    )
+
+
+def _may_be_first(state: Column, item: Column) -> Column:
+    """The first source of a further network is not free: a thief chooses which one he uses."""
+    at_home = F.exists(state["homes"], lambda h: h["address"] == item["address"])
+    return (
+        item["egress"]
+        | item["own_endpoint"]
+        | ((item["network"] == "private") & at_home)
+        | (item["public"] & item["in_own_region"] & item["in_window"])
+    )
+
+
+def _moved_like_for_like(item: Column, former: Column, fold: Fold) -> Column:
+    """A restart excuses a move only: like for like, and the former source falls silent."""
+    grace = F.make_dt_interval(mins=F.lit(fold.move_grace_minutes))
+    alike = F.when(former["aws"], item["in_own_region"]).otherwise(
+        former["prefix24"] == item["prefix24"]
+    )
+    gone = former["source_until"] <= item["first_seen"] + grace
+    return F.coalesce(item["public"] & alike & gone & ~former["egress"], F.lit(False))
+
+
+def _next_state(state: Column, item: Column, v: Column) -> Column:
+    is_home = v["outcome"].isin("home", "restarted")
+    is_life = v["outcome"] == "life"
+    is_alive = is_home | is_life
+    epoch = state["epoch"] + (v["silent"] & is_alive).cast("int")
+    home = F.struct(
+        item["source"].alias("source"),
+        item["network"].alias("network"),
+        epoch.alias("epoch"),
+        item["first_seen"].alias("since"),
+        item["last_seen"].alias("until"),
+        item["source_until"].alias("source_until"),
+        item["aws"].alias("aws"),
+        item["prefix24"].alias("prefix24"),
+        item["egress"].alias("egress"),
+        item["address"].alias("address"),
+        item["corroborated_by"].alias("corroborated_by"),
+    )
+    out = F.struct(
+        item["source"].alias("source"),
+        item["first_seen"].alias("first_seen"),
+        v["outcome"].alias("outcome"),
+        epoch.alias("epoch"),
+        v["silent"].alias("after_silence"),
+        v["first_of_network"].alias("first_of_network"),
+    )
+    suspicious = (v["outcome"] == "mismatch") & ~item["explained"]
+    return F.struct(
+        F.when(is_home, F.array_append(state["homes"], home)).otherwise(state["homes"]).alias("homes"),
+        F.when(suspicious, F.array_append(state["suspicious"], item["source"]))
+        .otherwise(state["suspicious"])
+        .alias("suspicious"),
+        F.when(is_alive, F.greatest(state["alive"], item["last_seen"]))
+        .otherwise(state["alive"])
+        .alias("alive"),
+        epoch.alias("epoch"),
+        F.when(is_alive, v["fresh"] & ~(is_home & item["public"]))
+        .otherwise(state["fresh"])
+        .alias("fresh"),
+        F.when(is_life, state["out"]).otherwise(F.array_append(state["out"], out)).alias("out"),
+    )

@@ -1,0 +1,236 @@
+"""The verdict of every (session, source) pair that is not home, excused ones too.
+
+Stratum 7: each stay climbs the ladder with the facts of the strata above it; a pair takes its
+worst unexcused stay, and its times cover only unexcused stays.
+"""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from transforms import schemas
+from transforms.rules import in_words, verdict_columns
+from transforms.sessions import EC2, SELF_ASSUMED
+from transforms.stays import PLACE, SESSION, merged
+
+_FLAGS = (
+    "aws",
+    "egress",
+    "endpoint_ours",
+    "endpoint_assumed",
+    "owner_is_ours",
+    "held_by_another",
+    "never_corroborated",
+    "gives_way",
+    "after_silence",
+    "first_of_network",
+)
+_FACTS = ("aws_region", "own_region", "endpoint_owner", "others_here", "others_in_prefix")
+
+
+def with_allow_list(presences: DataFrame, entries: DataFrame, in_ranges: DataFrame) -> DataFrame:
+    """Add ``allow_owner``, ``allow_reason``, ``allow_expires`` where an entry covers a stay.
+
+    Args:
+        presences: stays with ``source_address``, ``vpc_endpoint_id`` and ``endpoint_owner``.
+        entries: the allow-list: what, value, account, role, owner, reason, expires (date), entry.
+        in_ranges: ``address`` and ``entry`` of each CIDR entry that holds the address.
+
+    An entry must not be expired at the first and last call; of several the last to expire counts.
+    """
+    by_cidr = in_ranges.select(F.col("address").alias("at_address"), F.col("entry").alias("holds"))
+    key = [*SESSION, *PLACE, "endpoint_owner", "first_seen", "last_seen", "kind"]
+    places = presences.select(*key).distinct()
+    covers = (
+        ((F.col("what") == "endpoint") & (F.col("value") == F.col("vpc_endpoint_id")))
+        | ((F.col("what") == "account") & (F.col("value") == F.col("endpoint_owner")))
+        | ((F.col("what") == "cidr") & (F.col("entry") == F.col("holds")))
+    )
+    scope = (
+        (F.col("account").isNull() | (F.col("account") == F.col("account_id")))
+        & (F.col("role").isNull() | (F.col("role") == F.substring_index("role_arn", "/", -1)))
+        & (F.col("last_seen") < F.date_add("expires", 1))
+    )
+    latest = F.max(F.struct("expires", "owner", "reason"))
+    covered = (
+        places.join(by_cidr, on=F.col("source_address") == F.col("at_address"), how="left")
+        .join(F.broadcast(entries), on=covers & scope, how="inner")
+        .groupBy("session_id", "source", "kind", "first_seen")
+        .agg(latest.alias("allow"))
+        .select(
+            "session_id",
+            "source",
+            "kind",
+            "first_seen",
+            F.col("allow.owner").alias("allow_owner"),
+            F.col("allow.reason").alias("allow_reason"),
+            F.col("allow.expires").alias("allow_expires"),
+        )
+    )
+    return presences.join(covered, on=["session_id", "source", "kind", "first_seen"], how="left")
+
+
+def other_stays(stays: DataFrame, credentials: DataFrame, births: DataFrame, ttl_hours: float) -> DataFrame:
+    """Stays that cannot be home: calls not made directly, and sessions with a borrowed name.
+
+    ``assumer`` says in words who borrowed the name.
+    """
+    borrowed = _borrowed(credentials, births)
+    name = ["account_id", "role_name", "session_name"]
+    is_own = F.col("session_kind") == EC2
+    rows = stays.where(~is_own | (F.col("kind") != "direct"))
+    merged_rows = merged(rows, (*SESSION, *PLACE, "kind"), ttl_hours)
+    return (
+        merged_rows.withColumn("role_name", F.substring_index("role_arn", "/", -1))
+        .join(borrowed, on=name, how="left")
+        .where((F.col("session_kind") != SELF_ASSUMED) | F.col("from_elsewhere"))
+        .drop("role_name", "from_elsewhere")
+    )
+
+
+def judged(direct: DataFrame, others: DataFrame, folded: DataFrame, n: int) -> DataFrame:
+    """Every stay that is no undisputed home, with its verdict and all that the ladder reads."""
+    homes = folded.select(
+        "session_id",
+        F.array_distinct(F.transform("homes", lambda h: h["source"])).alias("home"),
+        F.array_min(F.transform("homes", lambda h: h["since"])).alias("home_since"),
+        F.array_distinct(F.transform("homes", lambda h: h["address"])).alias("home_addresses"),
+    )
+    rows = direct.unionByName(others, allowMissingColumns=True).join(
+        homes, on="session_id", how="left"
+    )
+    account = Window.partitionBy("account_id")
+    private = F.when(
+        (F.col("source_kind") == "private") & (F.col("outcome") == "mismatch"), F.col("instance_id")
+    )
+    others_private = F.size(F.collect_set(private).over(account))
+    rows = (
+        rows.withColumn("outcome", F.coalesce("outcome", F.lit("mismatch")))
+        .withColumns({flag: F.coalesce(flag, F.lit(False)) for flag in _FLAGS})
+        .where((F.col("outcome") != "home") | F.col("never_corroborated"))
+        .withColumn("n", F.lit(n))
+        .withColumn("others_private", others_private - private.isNotNull().cast("int"))
+        .withColumn("others", F.greatest("others_here", "others_in_prefix"))
+        .withColumns(_words())
+    )
+    verdict = verdict_columns()
+    return (
+        rows.withColumn("rung", verdict["rung"])
+        .withColumns({name: verdict[name] for name in ("verdict", "excused", "severity")})
+        .withColumn("level", verdict["level"])
+    )
+
+
+def pairs(judged: DataFrame, at_home: DataFrame) -> DataFrame:
+    """One row per pair: the worst stay's verdict and words, times of the stays it covers.
+
+    Args:
+        judged: rows of :func:`judged`.
+        at_home: ``session_id``, ``source`` of homes: what services or other parties sent from
+            there is no mismatch.
+    """
+    pair = Window.partitionBy("session_id", "source")
+    worst = pair.orderBy(F.col("excused"), F.col("level"), "rung", "first_seen", "kind")
+    covered = pair.orderBy("excused").rangeBetween(Window.currentRow, Window.currentRow)
+    undisputed_home = at_home.select("session_id", "source").distinct()
+    return (
+        judged.withColumn("place", F.row_number().over(worst))
+        .withColumn("first_call", F.min("first_seen").over(covered))
+        .withColumn("last_call", F.max("last_seen").over(covered))
+        .where("place = 1")
+        .drop("first_seen", "last_seen")
+        .withColumnRenamed("first_call", "first_seen")
+        .withColumnRenamed("last_call", "last_seen")
+        .withColumn("title", in_words("title"))
+        .withColumn("reason", in_words("reason"))
+        .join(
+            undisputed_home.withColumn("is_home", F.lit(True)),
+            on=["session_id", "source"],
+            how="left",
+        )
+        .where(~F.col("excused") | F.col("is_home").isNull() | (F.col("kind") == "direct"))
+    )
+
+
+def mismatches(pairs: DataFrame) -> DataFrame:
+    """``schemas.MISMATCHES``."""
+    return pairs.select(*schemas.MISMATCHES.columns)
+
+
+def _borrowed(credentials: DataFrame, births: DataFrame) -> DataFrame:
+    """Who, other than EC2, assumed a role under a name: in words, and whether from elsewhere."""
+    born = births.select(
+        F.col("account_id").alias("issued_by_account_id"),
+        F.col("role_id").alias("issued_by_role_id"),
+        F.col("session_name").alias("issued_by_session_name"),
+        F.col("source").alias("issued_from"),
+        F.lit(True).alias("at_home"),
+    )
+    by = F.sort_array(F.collect_set("issued_by"))
+    return (
+        credentials.where(~F.col("by_ec2"))
+        .join(
+            born,
+            on=["issued_by_account_id", "issued_by_role_id", "issued_by_session_name", "issued_from"],
+            how="left",
+        )
+        .groupBy(
+            "account_id", F.substring_index("role_arn", "/", -1).alias("role_name"), "session_name"
+        )
+        .agg(
+            F.concat(
+                F.lit("Assumed by "),
+                F.array_join(F.slice(by, 1, 3), ", "),
+                F.when(F.size(by) > 3, F.lit(" and others")).otherwise(F.lit("")),  # noqa: PLR2004
+                F.lit("."),
+            ).alias("assumer"),
+            F.max(F.col("at_home").isNull()).alias("from_elsewhere"),
+        )
+    )
+
+
+def _words() -> dict[str, Column]:
+    """Parts of sentences that several rules use."""
+    instance = F.concat(
+        F.col("instance_id"),
+        F.lit(" (role "),
+        F.coalesce(F.substring_index("role_arn", "/", -1), F.lit("unknown")),
+        F.lit(", account "),
+        F.col("account_id"),
+        F.lit(")"),
+    )
+    home = F.when(F.size("home") > 0, _home_text()).otherwise(
+        F.lit("This session has no known home.")
+    )
+    return {
+        "instance": instance,
+        "calls_came": F.lit("Calls signed with the instance's credentials came"),
+        "home_text": home,
+        "how_new": F.when(
+            F.col("after_silence"), F.lit(" The calls follow a long silence.")
+        ).when(
+            F.col("first_of_network"),
+            F.lit(" The session was never seen in this kind of network before."),
+        ).otherwise(F.lit("")),
+        "endpoint_basis": F.when(
+            F.col("owner_is_ours"), F.concat(F.lit("owner "), F.col("endpoint_owner"))
+        ).otherwise(F.lit("assumed: many of your instances were first seen behind it")),
+        "do_next": F.lit(
+            "Replace the instance profile, then revoke the role's older sessions, and look at "
+            "what was called."
+        ),
+        "assumer": F.coalesce("assumer", F.lit("No AssumeRole of it is on record.")),
+    }
+
+
+def _home_text() -> Column:
+    shown = F.array_join(F.slice("home", 1, 3), ", ")
+    more = F.when(
+        F.size("home") > 3,  # noqa: PLR2004
+        F.concat(F.lit(" and "), F.size("home") - 3, F.lit(" more")),
+    ).otherwise(F.lit(""))
+    since = F.date_format("home_since", "yyyy-MM-dd HH:mm:ss")
+    return F.concat(
+        F.lit("Its home is "), shown, more, F.lit(", seen since "), since, F.lit(" UTC.")
+    )

@@ -1,0 +1,120 @@
+"""Which sightings are an instance's own, and which merely carry an instance's name.
+
+Method, section 1. A record of 2018 names neither the instance nor the delivery of its key:
+there the name alone speaks, and anybody may choose a session name. The AssumeRole calls
+settle it: a key that EC2 issued is the instance's, a key that another principal was issued is
+that principal's.
+"""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from transforms.identity import PROOF_DELIVERY, PROOF_IN_SCOPE, role_name
+
+EC2, IMPERSONATED, SELF_ASSUMED = "ec2", "impersonated", "self_assumed"
+
+_NAME = ("account_id", "role_name", "session_name")
+
+
+def with_session(
+    sightings: DataFrame, credentials: DataFrame, *, accept_name_proof: bool
+) -> DataFrame:
+    """Sightings with ``session_id`` and ``session_kind``; those of no judged session are left out.
+
+    Kinds: ``ec2`` (an instance's own), ``impersonated`` (another principal chose the name of an
+    instance that is known to us), ``self_assumed`` (an instance's own session assumed a role
+    under its own name, as applications do).
+
+    Args:
+        sightings: rows of ``schemas.SIGHTINGS``.
+        credentials: rows of ``schemas.CREDENTIALS``.
+        accept_name_proof: trust a name that no AssumeRole contradicts.
+    """
+    named = _with_role_id(sightings.withColumn("role_name", role_name(F.col("role_arn"))))
+    kind = _session_kind(accept_name_proof=accept_name_proof)
+    resolved = (
+        named.join(F.broadcast(_issued_keys(credentials)), on=["proof", *_NAME], how="left")
+        .join(_assumers(credentials), on=list(_NAME), how="left")
+        .withColumn("session_kind", kind)
+        .where(F.col("session_kind").isNotNull())
+    )
+    return _of_known_instances(resolved, credentials).withColumn("session_id", _session_id())
+
+
+def _with_role_id(sightings: DataFrame) -> DataFrame:
+    """Fill a hidden role id from other records of the same role, if they agree on one."""
+    role = ["account_id", "role_name"]
+    known = (
+        sightings.select(*role, "role_id")
+        .distinct()
+        .groupBy(*role)
+        .agg(F.min("role_id").alias("lowest"), F.max("role_id").alias("highest"))
+        .where("lowest = highest")
+        .select(*role, F.col("lowest").alias("known_role_id"))
+    )
+    recorded = sightings.withColumn("recorded_role_id", F.col("role_id"))
+    return recorded.join(known, on=role, how="left").withColumn(
+        "role_id",
+        F.coalesce("role_id", "known_role_id", "role_name", F.lit("(unknown role)")),
+    )
+
+
+def _issued_keys(credentials: DataFrame) -> DataFrame:
+    """One row per issued key and session name: who got it. The key stands in ``proof``."""
+    own_name = F.col("issued_by_session_name") == F.col("session_name")
+    return (
+        credentials.where(F.col("access_key_id").isNotNull())
+        .withColumn("role_name", role_name(F.col("role_arn")))
+        .groupBy(F.col("access_key_id").alias("proof"), *_NAME)
+        .agg(
+            F.max("by_ec2").alias("key_by_ec2"),
+            F.min(F.coalesce(own_name, F.lit(False))).alias("key_by_itself"),
+        )
+    )
+
+
+def _assumers(credentials: DataFrame) -> DataFrame:
+    """One row per role and session name: did EC2 assume it, and did anybody else."""
+    return (
+        credentials.withColumn("role_name", role_name(F.col("role_arn")))
+        .groupBy(*_NAME)
+        .agg(
+            F.max("by_ec2").alias("ec2_assumed"),
+            F.max(~F.col("by_ec2")).alias("another_assumed"),
+        )
+    )
+
+
+def _session_kind(*, accept_name_proof: bool) -> Column:
+    told_by_aws = F.col("proof").isin(PROOF_IN_SCOPE, PROOF_DELIVERY)
+    uncontradicted = F.col("ec2_assumed") | (
+        F.lit(accept_name_proof) & ~F.coalesce("another_assumed", F.lit(False))
+    )
+    return (
+        F.when(told_by_aws | F.col("key_by_ec2"), F.lit(EC2))
+        .when(F.col("key_by_itself"), F.lit(SELF_ASSUMED))
+        .when(F.col("key_by_ec2").isNotNull(), F.lit(IMPERSONATED))
+        .when(uncontradicted, F.lit(EC2))
+        .when(F.col("another_assumed"), F.lit(IMPERSONATED))
+    )
+
+
+def _of_known_instances(resolved: DataFrame, credentials: DataFrame) -> DataFrame:
+    """Leave out borrowed names of instances that nothing else speaks of."""
+    known = (
+        resolved.where(F.col("session_kind") == EC2)
+        .select("instance_id")
+        .union(credentials.where("by_ec2").select(F.col("session_name").alias("instance_id")))
+        .distinct()
+    )
+    is_own = F.col("session_kind") == EC2
+    borrowed = resolved.where(~is_own).join(known, on="instance_id", how="left_semi")
+    return resolved.where(is_own).unionByName(borrowed)
+
+
+def _session_id() -> Column:
+    own = F.concat_ws("/", "account_id", "role_id", "session_name")
+    kind = F.col("session_kind")
+    return F.when(kind == EC2, own).otherwise(F.concat(own, F.lit("@"), kind))

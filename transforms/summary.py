@@ -1,0 +1,320 @@
+"""The one pass over all records: sightings, credentials, inventory, rejects, counts per file.
+
+Every record is turned into two or three short rows - who was where, which file it came from,
+and what rare thing it carries - and all of them are combined in one aggregation, map side
+first. Its small result is then split. So the events are read once and never cached.
+"""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from transforms import marks, schemas
+from transforms.identity import INSTANCE_NAME, session_columns
+from transforms.source import (
+    agent_family,
+    canonical_source,
+    endpoint_address,
+    endpoint_id,
+    is_sdk_or_cli,
+    is_service_name,
+    source_kind,
+)
+
+SUMMARY_VERSION = 1
+"""Rises when a summary would come out otherwise: files read before are then read again."""
+
+FILE_GROUPS = 64
+
+_PRE_SIGNED_S3_CALLS = ("GetObject", "HeadObject", "PutObject", "UploadPart")
+
+_SIGHTING_KEY = (
+    "account_id",
+    "role_id",
+    "role_arn",
+    "session_name",
+    "instance_id",
+    "instance_region",
+    "proof",
+    "source_ip_address",
+    "vpc_endpoint_id",
+    "vpc_endpoint_account_id",
+    "endpoint_region",
+    "recipient_account_id",
+    "invoked_by",
+    "forwarded",
+    "agent_family",
+    "bucket",
+)
+
+
+def summary(records: DataFrame, bucket_hours: int) -> DataFrame:
+    """One row per sighting, file, and rare record; a row is one of these, the rest is null.
+
+    Args:
+        records: rows of ``schemas.RECORDS``.
+        bucket_hours: width of a bucket of event time.
+    """
+    rows = _rows(records, bucket_hours)
+    key = ["sighting", "credential", "reject", "input_file"]
+    return rows.groupBy(*key).agg(
+        F.min("event_time").alias("first_seen"),
+        F.max("event_time").alias("last_seen"),
+        F.count("event_time").alias("calls"),
+        F.sum("error").alias("errors"),
+        F.sum("rejected").alias("rejected"),
+        F.min("credential_issued_at").alias("issued_min"),
+        F.max("credential_issued_at").alias("issued_max"),
+        F.max("key_age").alias("key_age_max"),
+        F.bit_or("delivery").alias("delivery"),
+        F.bit_or("marks").alias("marks"),
+        F.min("recon_time").alias("first_recon"),
+        F.bit_or("file_bit").alias("file_bits"),
+    )
+
+
+def sightings(summarised: DataFrame, batch_id: int) -> DataFrame:
+    """``schemas.SIGHTINGS`` of one batch."""
+    rows = summarised.where("sighting.session_name is not null").select(
+        "sighting.*",
+        *[c for c in summarised.columns if c not in _NOT_IN_SIGHTINGS],
+    )
+    address, endpoint = F.col("source_ip_address"), F.col("vpc_endpoint_id")
+    source = canonical_source(address, endpoint)
+    return rows.select(
+        "*",
+        source.alias("source"),
+        source_kind(address, endpoint).alias("source_kind"),
+        endpoint_address(address).alias("source_address"),
+        F.when(
+            source_kind(address, endpoint) == "endpoint", endpoint_id(endpoint)
+        ).alias("endpoint"),
+        F.lit(batch_id).cast("bigint").alias("batch_id"),
+    ).select(
+        *[
+            F.col("endpoint").alias(name) if name == "vpc_endpoint_id" else F.col(name)
+            for name in schemas.SIGHTINGS.columns
+        ]
+    )
+
+
+_NOT_IN_SIGHTINGS = ("sighting", "credential", "reject", "input_file", "rejected")
+
+
+def credentials(summarised: DataFrame, batch_id: int) -> DataFrame:
+    """``schemas.CREDENTIALS`` of one batch."""
+    return (
+        summarised.where(F.col("credential").isNotNull())
+        .select("credential.*", F.lit(batch_id).cast("bigint").alias("batch_id"))
+        .select(*schemas.CREDENTIALS.columns)
+    )
+
+
+def inventory(summarised: DataFrame, batch_id: int) -> DataFrame:
+    """``schemas.INVENTORY`` of one batch: whose trails reach us, and who owns which endpoint."""
+    seen = summarised.where(F.col("sighting").isNotNull()).select(
+        "sighting.*", "first_seen", "last_seen"
+    )
+    account = F.struct(
+        F.lit("account").alias("what"),
+        F.col("recipient_account_id").alias("id"),
+        F.lit(None).cast("string").alias("owner_account_id"),
+    )
+    endpoint = F.struct(
+        F.lit("endpoint").alias("what"),
+        endpoint_id(F.col("vpc_endpoint_id")).alias("id"),
+        F.when(
+            F.col("vpc_endpoint_account_id").rlike("^[0-9]{12}$"), F.col("vpc_endpoint_account_id")
+        ).alias("owner_account_id"),
+    )
+    return (
+        seen.select(F.explode(F.array(account, endpoint)).alias("named"), "first_seen", "last_seen")
+        .select("named.*", "first_seen", "last_seen")
+        .where("id is not null and (what = 'endpoint' or id rlike '^[0-9]{12}$')")
+        .groupBy("what", "id", "owner_account_id")
+        .agg(F.min("first_seen").alias("first_seen"), F.max("last_seen").alias("last_seen"))
+        .select("*", F.lit(batch_id).cast("bigint").alias("batch_id"))
+        .select(*schemas.INVENTORY.columns)
+    )
+
+
+def rejects(summarised: DataFrame) -> DataFrame:
+    """Rejected records: input_file, position, reason, record."""
+    return summarised.where(F.col("reject").isNotNull()).select("reject.*")
+
+
+def file_counts(summarised: DataFrame) -> DataFrame:
+    """One row per file that could be read: input_file, events, rejected, first and last event."""
+    return summarised.where(F.col("input_file").isNotNull()).select(
+        "input_file",
+        F.col("calls").alias("events"),
+        "rejected",
+        F.col("first_seen").alias("min_event_time"),
+        F.col("last_seen").alias("max_event_time"),
+    )
+
+
+def file_bit(input_file: Column) -> Column:
+    """One of 64 bits: the group of files a record belongs to."""
+    group = F.pmod(F.xxhash64(input_file), F.lit(FILE_GROUPS)).cast("int")
+    return F.call_function("shiftleft", F.lit(1).cast("bigint"), group)
+
+
+def is_forwarded() -> Column:
+    """Signed by the session, sent by another party: method, section 2, ``forwarded``."""
+    caller_identity = (
+        (F.col("event_name") == "GetCallerIdentity")
+        & (F.col("event_source") == "sts.amazonaws.com")
+        & ~is_sdk_or_cli(F.col("user_agent"))
+    )
+    pre_signed = (
+        (F.col("event_source") == "s3.amazonaws.com")
+        & F.col("event_name").isin(*_PRE_SIGNED_S3_CALLS)
+        & (F.col("authentication_method") == "QueryString")
+    )
+    return F.coalesce(caller_identity | pre_signed, F.lit(False))
+
+
+def service_behind() -> Column:
+    """Service that made the call on the session's behalf; null where a client did.
+
+    TLS details are those of a client's connection: AWS leaves them out when a service calls.
+    The console's own calls (signin) are a person's.
+    """
+    invoked_by = F.lower(F.trim(F.col("invoked_by")))
+    return F.when(
+        is_service_name(invoked_by)
+        & (invoked_by != "signin.amazonaws.com")
+        & ~F.col("tls_present"),
+        invoked_by,
+    )
+
+
+def _rows(records: DataFrame, bucket_hours: int) -> DataFrame:
+    seconds = bucket_hours * 3600
+    bucket = F.timestamp_seconds(
+        F.floor(F.unix_seconds("event_time") / seconds).cast("bigint") * seconds
+    )
+    events = records.select(
+        "*",
+        *[column.alias(f"session_{name}") for name, column in session_columns().items()],
+    )
+    in_session = F.col("session_session_name").isNotNull()
+    endpoint = F.col("vpc_endpoint_id")
+    key = {
+        **{name: F.col(f"session_{name}") for name in session_columns()},
+        "source_ip_address": F.when(in_session, F.trim("source_ip_address")),
+        "vpc_endpoint_id": endpoint,
+        "vpc_endpoint_account_id": F.when(endpoint.isNotNull(), F.col("vpc_endpoint_account_id")),
+        "endpoint_region": F.when(in_session & endpoint.isNotNull(), F.col("aws_region")),
+        "recipient_account_id": F.col("recipient_account_id"),
+        "invoked_by": F.when(in_session, service_behind()),
+        "forwarded": F.when(in_session, is_forwarded()),
+        "agent_family": F.when(in_session, agent_family(F.col("user_agent"))),
+        "bucket": F.when(in_session, bucket),
+    }
+    sighting = F.struct(*[key[name].alias(name) for name in _SIGHTING_KEY])
+    return events.select(
+        F.inline(_short_rows(sighting, _credential(), _reject())),
+        "event_time",
+        F.col("error_code").isNotNull().cast("int").alias("error"),
+        F.col("reject_reason").isNotNull().cast("int").alias("rejected"),
+        "credential_issued_at",
+        _key_age().alias("key_age"),
+        marks.delivery_bits(F.col("ec2_role_delivery")).alias("delivery"),
+        marks.marks(
+            F.col("event_name"), F.col("credential_from_console"), F.col("tls_version")
+        ).alias("marks"),
+        F.when(marks.is_recon(F.col("event_name")), F.col("event_time")).alias("recon_time"),
+        file_bit(F.col("input_file")).alias("file_bit"),
+    )
+
+
+def _short_rows(sighting: Column, credential: Column, reject: Column) -> Column:
+    """The rows one record becomes. A file marker (no event, no reject) is a file row alone."""
+    parts = {
+        "sighting": sighting,
+        "credential": credential,
+        "reject": reject,
+        "input_file": F.col("input_file"),
+    }
+
+    def row(kind: str) -> Column:
+        return F.struct(
+            *[F.when(F.lit(name == kind), part).alias(name) for name, part in parts.items()]
+        )
+
+    file_row = row("input_file")
+    is_event = F.col("reject_reason").isNull() & F.col("event_time").isNotNull()
+    return (
+        F.when(F.col("reject_reason").isNotNull(), F.array(file_row, row("reject")))
+        .when(is_event & _is_credential(), F.array(file_row, row("sighting"), row("credential")))
+        .when(is_event, F.array(file_row, row("sighting")))
+        .otherwise(F.array(file_row))
+    )
+
+
+def _reject() -> Column:
+    return F.struct(
+        "input_file",
+        "position",
+        F.col("reject_reason").alias("reason"),
+        F.col("reject_record").alias("record"),
+    )
+
+
+def _key_age() -> Column:
+    return F.unix_seconds("event_time") - F.unix_seconds("credential_issued_at")
+
+
+def _is_credential() -> Column:
+    """A successful AssumeRole that names a workload session, or was made by one."""
+    name = F.get_json_object("request_parameters", "$.roleSessionName")
+    return F.coalesce(
+        (F.col("event_name") == "AssumeRole")
+        & (F.col("event_source") == "sts.amazonaws.com")
+        & F.col("error_code").isNull()
+        & F.col("error_message").isNull()
+        & (name.rlike(INSTANCE_NAME) | F.col("session_session_name").isNotNull()),
+        F.lit(False),
+    )
+
+
+def _credential() -> Column:
+    role_arn = F.get_json_object("request_parameters", "$.roleArn")
+    by = F.coalesce(F.lower("invoked_by"), F.col("arn"), F.col("principal_id"))
+    return F.struct(
+        "event_id",
+        F.get_json_object("response_elements", "$.credentials.accessKeyId").alias("access_key_id"),
+        F.substring_index(F.substring_index(role_arn, ":", 5), ":", -1).alias("account_id"),
+        role_arn.alias("role_arn"),
+        F.get_json_object("request_parameters", "$.roleSessionName").alias("session_name"),
+        _by_ec2().alias("by_ec2"),
+        by.alias("issued_by"),
+        F.col("session_account_id").alias("issued_by_account_id"),
+        F.col("session_role_id").alias("issued_by_role_id"),
+        F.col("session_session_name").alias("issued_by_session_name"),
+        F.col("access_key_id").alias("issued_by_key"),
+        canonical_source(F.col("source_ip_address"), F.col("vpc_endpoint_id")).alias("issued_from"),
+        F.col("event_time").alias("issued_at"),
+        _expiry().alias("expires_at"),
+        "aws_region",
+    )
+
+
+def _by_ec2() -> Column:
+    """EC2 itself hands the key to its instance; no caller can write this identity."""
+    service = F.coalesce(F.col("identity_type"), F.lit("AWSService")) == "AWSService"
+    ec2 = F.lower("invoked_by").isin("ec2.amazonaws.com", "ec2.amazonaws.com.cn")
+    return F.coalesce(service & ec2, F.lit(False))
+
+
+def _expiry() -> Column:
+    """Expiry in either of CloudTrail's spellings: with a comma before the time, or without."""
+    text = F.get_json_object("response_elements", "$.credentials.expiration")
+    plain = F.regexp_replace(text, "(\\d{4}),", "$1")
+    return F.coalesce(
+        F.try_to_timestamp(plain, F.lit("MMM d, yyyy h:mm:ss a")),
+        F.try_to_timestamp(text),
+    )
