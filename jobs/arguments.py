@@ -16,6 +16,7 @@ SEVERITIES = ("critical", "high", "medium", "low", "informational")
 
 FORMATS = ("table", "json", "csv")
 INPUT_FORMATS = ("auto", "cloudtrail-json", "cloudtrail-parquet")
+STYLES = ("modern", "2018")
 STATUSES = ("open", "closed", "all")
 STATES = ("acknowledged", "false_alarm", "contained")
 
@@ -89,6 +90,7 @@ def _simulate(parser: argparse.ArgumentParser) -> None:
         "--stories", metavar="GLOB", default="*", help="which stories to play (default: all)"
     )
     _choice(parser, "--format", INPUT_FORMATS[1:], "shape of the files")
+    _choice(parser, "--style", STYLES, "records as CloudTrail writes them now, or did then")
     _number(parser, "--instances", 300, 0, "healthy instances beside the stories")
     _number(parser, "--days", 3, 1, "days of history")
     _number(parser, "--seed", 1, 0, "the same seed gives the same files")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ from jobs.warehouse import Warehouse
 if TYPE_CHECKING:
     import argparse
 
-Row = dict[str, Any]
+Row = Mapping[str, Any]
 
 _RECENT = timedelta(days=7)
 _CANDIDATES = 5
@@ -35,9 +35,12 @@ _CALLS = 40
 def run(args: argparse.Namespace) -> int:
     """Entry point of ``credtrail findings``."""
     with Warehouse(args.warehouse) as warehouse:
-        if args.id is not None:
-            return show_case(warehouse, args.id, args.format, args.calls)
-        return _show_list(warehouse, args.format, args.min_severity, args.status)
+        if args.id is None:
+            return _show_list(warehouse, args.format, args.min_severity, args.status)
+        shown = show_case(warehouse, args.id, args.format, args.calls)
+        if args.format == "table":
+            _out("\n" + next_steps(shown[0], args.warehouse))
+        return 0
 
 
 def show(warehouse: str, shape: str, min_severity: str) -> int:
@@ -52,12 +55,27 @@ def show(warehouse: str, shape: str, min_severity: str) -> int:
         return _show_list(opened, shape, min_severity, "open")
 
 
-def show_case(warehouse: Warehouse, prefix: str, shape: str, most_calls: int = _CALLS) -> int:
-    """Show all findings of a case, or one finding, in full."""
+def worst(warehouse: Warehouse) -> str | None:
+    """Return the id of the case that stands first in the list of open findings, if there is one."""
+    findings = in_order(_findings(warehouse, "open"))
+    return str(findings[0]["case_id"]) if findings else None
+
+
+def show_case(
+    warehouse: Warehouse, prefix: str, shape: str, most_calls: int = _CALLS
+) -> Sequence[Row]:
+    """Show all findings of a case, or one finding, in full, and return them.
+
+    Args:
+        warehouse: where they are.
+        prefix: id of the case or finding, or how it begins.
+        shape: table, json or csv.
+        most_calls: how many calls to show of each finding in a table.
+    """
     findings = in_order(select(_findings(warehouse, "all"), prefix))
     if shape == "csv":
         _out(render_csv(findings, _columns(warehouse)))
-        return 0
+        return findings
     reviews = newest_reviews(warehouse.scan("reviews"))
     for number, finding in enumerate(findings):
         calls = _calls(warehouse, finding["finding_id"])
@@ -67,9 +85,7 @@ def show_case(warehouse: Warehouse, prefix: str, shape: str, most_calls: int = _
             review = reviews.get(finding["case_id"])
             card = render_card(finding, calls, review, console(), most_calls)
             _out("\n\n" * bool(number) + card)
-    if shape == "table":
-        _out("\n" + next_steps(findings[0], warehouse.uri))
-    return 0
+    return findings
 
 
 def select(findings: Iterable[Row], prefix: str) -> list[Row]:
@@ -129,7 +145,7 @@ def last_run(runs: Sequence[Row]) -> str:
     return f"Last run: {when} UTC{'. Judged ' * bool(words)}{words}."
 
 
-def _findings(warehouse: Warehouse, status: str) -> list[Row]:
+def _findings(warehouse: Warehouse, status: str) -> Sequence[Row]:
     where = None if status == "all" else f"status = '{status}'"
     reviews = newest_reviews(warehouse.scan("reviews", ("case_id", "state", "at")))
     return [
@@ -142,11 +158,11 @@ def _columns(warehouse: Warehouse) -> list[str]:
     return [*warehouse.columns("findings"), "review_state"]
 
 
-def _calls(warehouse: Warehouse, finding_id: str) -> list[Row]:
+def _calls(warehouse: Warehouse, finding_id: str) -> Sequence[Row]:
     return warehouse.scan("finding_calls", where=f"finding_id = '{finding_id}'")
 
 
-def _recent_runs(warehouse: Warehouse) -> list[Row]:
+def _recent_runs(warehouse: Warehouse) -> Sequence[Row]:
     """Return finished runs of the past days; older files of the table are not opened."""
     since = (datetime.now(UTC) - _RECENT).isoformat()
     where = f"finished_at >= '{since}' and outcome = 'finished'"

@@ -84,7 +84,7 @@ class Warehouse:
         if not found.startswith(f"{meant}/"):
             why = "it was copied or moved" if self._folder else "Glue has one warehouse an account"
             message = (
-                f"The tables that the catalog of {self.uri} names lie in {table.location()}: {why}. "
+                f"The catalog of {self.uri} has its tables in {table.location()}: {why}. "
                 "Name the warehouse there, or run detect into a new one."
             )
             raise InputError(message)

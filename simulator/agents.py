@@ -37,6 +37,14 @@ _AGENTS = {
 }
 
 
+_SSM_AGENT_CALLS = frozenset({"ssm:ListInstanceAssociations", "ssm:UpdateInstanceInformation"})
+
+
+def client_of(event: str, otherwise: str) -> str:
+    """Return the client that usually makes a call: the SSM agent has calls of its own."""
+    return "ssm" if event in _SSM_AGENT_CALLS else otherwise
+
+
 def agent(client: str, style: Style) -> str:
     """Return the user agent of a client: ``app``, ``ssm``, ``thief`` and so on."""
     return _AGENTS[style][client]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -108,36 +109,14 @@ def usual(event: str, instance: str, region: str, account: str) -> Call:
         region: of the caller.
         account: of the caller.
     """
-    parameters: dict[str, Json] = {
-        "ec2:DescribeInstances": {"instancesSet": {}, "filterSet": {}},
-        "ec2:DescribeNetworkInterfaces": {"networkInterfaceIdSet": {}, "filterSet": {}},
-        "ec2:DescribeTags": {"filterSet": {"items": [_filter("resource-id", instance)]}},
-        "ec2:DescribeVolumes": {"volumeSet": {}, "filterSet": {}},
-        "ecr:BatchGetImage": {"repositoryName": "service", "imageIds": [{"imageTag": "stable"}]},
-        "kms:Decrypt": {"encryptionAlgorithm": "SYMMETRIC_DEFAULT"},
-        "s3:GetObject": {"bucketName": f"data-{account}", "key": "config/service.json"},
-        "s3:ListBuckets": {"Host": f"s3.{region}.amazonaws.com"},
-        "s3:PutObject": {"bucketName": f"data-{account}", "key": "reports/latest.csv"},
-        "secretsmanager:GetSecretValue": {"secretId": "service/database"},
-        "ssm:GetParameters": {"names": ["/service/settings"], "withDecryption": True},
-        "ssm:ListInstanceAssociations": {"instanceId": instance, "maxResults": 20},
-        "ssm:SendCommand": {
-            "documentName": "AWS-RunShellScript",
-            "instanceIds": [instance],
-            "interactive": False,
-            "parameters": "HIDDEN_DUE_TO_SECURITY_REASONS",
-        },
-        "ssm:UpdateInstanceInformation": {
-            "instanceId": instance,
-            "agentVersion": "3.3.987.0",
-            "agentStatus": "Active",
-            "platformType": "Linux",
-            "platformName": "Amazon Linux",
-            "platformVersion": "2023",
-            "agentName": "amazon-ssm-agent",
-        },
-    }
-    return Call(event, parameters.get(event), additional=_signature(event))
+    parameters = _PARAMETERS.get(event)
+    if event in OF_INSTANCE:
+        parameters = OF_INSTANCE[event](instance)
+    elif event == "s3:ListBuckets":
+        parameters = {"Host": f"s3.{region}.amazonaws.com"}
+    elif event.startswith("s3:") and event in _DATA_EVENTS:
+        parameters = {"bucketName": f"data-{account}", "key": "service/latest.json"}
+    return Call(event, parameters, additional=_signature(event))
 
 
 def _filter(name: str, value: str) -> Json:
@@ -155,3 +134,31 @@ def _signature(event: str) -> Json | None:
         "AuthenticationMethod": "AuthHeader",
         "bytesTransferredOut": 1024,
     }
+
+
+_PARAMETERS: Mapping[str, Json] = {
+    "ec2:DescribeInstances": {"instancesSet": {}, "filterSet": {}},
+    "ec2:DescribeNetworkInterfaces": {"networkInterfaceIdSet": {}, "filterSet": {}},
+    "ec2:DescribeVolumes": {"volumeSet": {}, "filterSet": {}},
+    "ecr:BatchGetImage": {"repositoryName": "service", "imageIds": [{"imageTag": "stable"}]},
+    "kms:Decrypt": {"encryptionAlgorithm": "SYMMETRIC_DEFAULT"},
+    "secretsmanager:GetSecretValue": {"secretId": "service/database"},
+    "ssm:GetParameters": {"names": ["/service/settings"], "withDecryption": True},
+}
+
+OF_INSTANCE: Mapping[str, Callable[[str], Json]] = {
+    "ec2:DescribeTags": lambda instance: {
+        "filterSet": {"items": [_filter("resource-id", instance)]}
+    },
+    "ssm:ListInstanceAssociations": lambda instance: {"instanceId": instance, "maxResults": 20},
+    "ssm:UpdateInstanceInformation": lambda instance: {
+        "instanceId": instance,
+        "agentVersion": "3.3.987.0",
+        "agentStatus": "Active",
+        "platformType": "Linux",
+        "platformName": "Amazon Linux",
+        "platformVersion": "2023",
+        "agentName": "amazon-ssm-agent",
+    },
+}
+"""Parameters of calls that name the calling instance."""

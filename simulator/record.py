@@ -8,7 +8,6 @@ record reference and of public records of 2018 to 2026.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from simulator.calls import (
     Call,
@@ -19,10 +18,10 @@ from simulator.calls import (
     is_read_only,
     logged_in,
 )
-from simulator.identity import Key, Machine, Role, Style, of_instance, of_service, on_behalf
+from simulator.identity import Key, Machine, Role, Style, of_service
 from simulator.ids import EventIds, digest, uuid
-from simulator.moments import expiration, iso
-from simulator.source import INTERNAL, Source
+from simulator.moments import expiration
+from simulator.source import Source
 
 Record = Json
 
@@ -83,13 +82,13 @@ def template(call: Call, source: Source, setting: Setting, service: str = "") ->
     return record
 
 
-def stamp(template: Record, identity: Json, at: datetime, ids: EventIds) -> Record:
-    """Return a record: a template with who, when (UTC, whole seconds) and its ids."""
+def stamp(template: Record, identity: Json, at: str, ids: EventIds) -> Record:
+    """Return a record: a template with who, when (as ``eventTime`` has it) and its ids."""
     event_id, request_id = ids.take()
     return {
         **template,
         "userIdentity": identity,
-        "eventTime": iso(at),
+        "eventTime": at,
         "requestID": request_id,
         "eventID": event_id,
     }
@@ -138,25 +137,7 @@ def assume_role(role: Role, session: str, key: Key, style: Style, *, named: bool
         user = {"assumedRoleId": f"{role.id}:{session}", "arn": role.session_arn(session)}
         response["assumedRoleUser"] = user
     parameters = {"roleArn": role.arn, "roleSessionName": session}
-    return Call(
-        "sts:AssumeRole", parameters, response, resources=(("AWS::IAM::Role", role.arn),)
-    )
-
-
-def hidden(call: Call, machine: Machine, key: Key, style: Style) -> tuple[Record, Json]:
-    """Return template and identity of an instance's call whose address AWS hides."""
-    setting = Setting(machine.role.account, machine.region, INTERNAL, style)
-    identity = on_behalf(of_instance(machine, key, style), INTERNAL)
-    return template(call, Source(INTERNAL), setting, service=INTERNAL), identity
-
-
-def for_instance(
-    service: str, call: Call, machine: Machine, key: Key, style: Style
-) -> tuple[Record, Json]:
-    """Return template and identity of a call that a service makes for an instance."""
-    setting = Setting(machine.role.account, machine.region, service, style)
-    identity = on_behalf(of_instance(machine, key, style), service)
-    return template(call, Source(service), setting, service=service), identity
+    return Call("sts:AssumeRole", parameters, response, resources=(("AWS::IAM::Role", role.arn),))
 
 
 def _error(call: Call) -> Json:

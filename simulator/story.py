@@ -1,198 +1,161 @@
-"""A story: actors, a timeline and the verdicts that must come of it, in one TOML file.
+"""A story: who is in it, what happens when, and what must be said of it.
 
-``stories/README.md`` describes the form. All mistakes of a file are told at once.
+One story is one TOML file; ``stories/README.md`` is its manual and ``story_file`` reads it. Times
+are offsets from the start of the story; sources are canonical texts (see ``source``).
 """
 
 from __future__ import annotations
 
-import re
-import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from simulator.identity import IMDS_V2, Style
+from simulator.source import Source
 
 STORIES = Path(__file__).parent / "stories"
+"""The stories that come with credtrail."""
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_OFFSET = re.compile(r"(\d+)([smhd])")
-
-
-class StoryError(ValueError):
-    """Story files that cannot be used: each mistake with file, place and what to do."""
+ACCOUNT, REGION = "111122223333", "us-west-2"
+"""Where a story plays unless it says otherwise."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake in a story: file and key, what was found there, and what is allowed."""
+
+    where: str
+    found: str
+    advice: str
+
+    def __str__(self) -> str:
+        """Return the three parts as one line."""
+        return f"{self.where}: {self.found} {self.advice}"
 
 
-class InstanceActor(_Part):
-    """An EC2 instance: where it calls from, unless a step says otherwise."""
+class StoryError(Exception):
+    """Stories that cannot be played; ``problems`` are all of their mistakes."""
 
-    account: str
-    role: str = "AppRole"
-    region: str = "us-west-2"
-    home: str
-    endpoint: str | None = None
-    endpoint_owner: str | None = None
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(map(str, problems)))
 
 
-class UserActor(_Part):
-    """An IAM user."""
-
-    account: str
-    home: str = "3.225.16.109"
-
-
-class BorrowedActor(_Part):
-    """A session of a role that bears an instance's name: ``named`` is that instance."""
-
-    account: str
-    role: str
-    named: str
-    assumed_by: str
-    home: str
-    region: str = "us-west-2"
-
-
-class Repeat(_Part):
-    """A step done again: so many times in all, so far apart."""
-
-    every: str
-    times: int = Field(ge=1, le=10_000)
-
-
-class Step(_Part):
-    """One thing that happens."""
-
-    at: str
-    who: str
-    call: str | None = Field(default=None, pattern=r"^[a-z0-9-]+:[A-Za-z0-9]+$")
-    what: Literal["call", "keys", "assume"] = "call"
-    source: str | None = Field(default=None, alias="from")
-    endpoint: str | None = None
-    endpoint_owner: str | None = None
-    service: str | None = None
-    agent: str | None = None
-    error: str | None = None
-    delivery: Literal["1.0", "2.0"] | None = None
-    parameters: dict[str, Any] | None = None
-    fields: dict[str, Any] = Field(default_factory=dict)
-    repeat: Repeat | None = None
-
-    @model_validator(mode="after")
-    def _complete(self) -> Step:
-        offset(self.at)
-        if self.repeat:
-            offset(self.repeat.every)
-        if self.what == "call" and not self.call:
-            msg = "a step needs call = \"service:EventName\", or what = \"keys\" or \"assume\""
-            raise ValueError(msg)
-        return self
-
-
-class Expectation(_Part):
-    """The verdict that a (session, source) must get."""
-
-    who: str
-    source: str
-    verdict: str
-    severity: Literal["critical", "high", "medium", "low", "informational"] | None = None
-
-    @property
-    def excused(self) -> bool:
-        """Tell whether the verdict is that of a rule that excuses."""
-        return self.severity is None
-
-
-class Story(_Part):
-    """A labelled scenario. Every session that ``expect`` does not name must stay quiet."""
-
-    number: str
-    title: str
-    why: str
-    style: Literal["modern", "2018"] = "modern"
-    accounts: dict[str, str]
-    instances: dict[str, InstanceActor] = Field(default_factory=dict)
-    users: dict[str, UserActor] = Field(default_factory=dict)
-    borrowed: dict[str, BorrowedActor] = Field(default_factory=dict)
-    steps: list[Step] = Field(alias="step", min_length=1)
-    expect: list[Expectation] = Field(default_factory=list)
-
-    @model_validator(mode="after")
-    def _names_are_known(self) -> Story:
-        actors = {*self.instances, *self.users, *self.borrowed}
-        wrong = [
-            f"account {a.account!r} of {name!r} is not under [accounts]"
-            for group in (self.instances, self.users, self.borrowed)
-            for name, a in group.items()
-            if a.account not in self.accounts
-        ]
-        wrong += [f"step {i}: nobody is called {s.who!r}" for i, s in enumerate(self.steps, 1)
-                  if s.who not in actors]
-        wrong += [f"expect {i}: nobody is called {e.who!r}" for i, e in enumerate(self.expect, 1)
-                  if e.who not in actors]
-        wrong += [f"borrowed {n!r}: no instance is called {b.named!r}"
-                  for n, b in self.borrowed.items() if b.named not in self.instances]
-        if wrong:
-            raise ValueError("; ".join(wrong))
-        return self
-
-
-@dataclass(frozen=True)
-class Named:
-    """A story with the name of its file."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actor:
+    """Somebody who calls AWS: by default from one source, with one agent."""
 
     name: str
-    story: Story = field(repr=False)
+    source: Source
+    account: str
+    region: str
+    agent: str = ""
 
 
-def offset(text: str) -> timedelta:
-    """Read an offset from the start: ``90m``, ``1d6h``, ``30s``.
+A = TypeVar("A", bound=Actor)
 
-    >>> offset("1d6h")
-    datetime.timedelta(days=1, seconds=21600)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance(Actor):
+    """An EC2 instance; EC2 gives it new keys when it is born and at every rotation.
+
+    ``rotate`` is none where its first keys stay; ``lifetime`` is none where keys live as long as
+    EC2's do, between 6 h 3 min and 6 h 35 min.
     """
-    parts = _OFFSET.findall(text)
-    if not parts or "".join(n + u for n, u in parts) != text:
-        msg = f"{text!r} is no time like 30s, 90m, 6h or 1d6h"
-        raise ValueError(msg)
-    return timedelta(seconds=sum(int(n) * _UNITS[u] for n, u in parts))
+
+    role: str
+    born: timedelta
+    rotate: timedelta | None
+    lifetime: timedelta | None
 
 
-def load_stories(pattern: str = "*") -> list[Named]:
-    """Load the stories whose file matches: a glob of names here, or a path of your own.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thief(Actor):
+    """Somebody who calls with an instance's key: the newest one, or that of a given time."""
 
-    Raises:
-        StoryError: no file matches, or some cannot be used; all mistakes are told.
+    steals: str
+    delivery: str = IMDS_V2
+    stolen: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User(Actor):
+    """An IAM user."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assumed(Actor):
+    """A role that somebody other than EC2 assumes: another actor, or a service."""
+
+    role: str
+    session: str
+    assumed_by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One thing that happens, or happens again and again.
+
+    Attributes:
+        at: offset of the first time.
+        who: actor.
+        calls: services and event names, made one second apart.
+        source: where from, if not from the actor's usual source.
+        every: time between two times; zero where it happens once.
+        times: how often.
+        invoked_by: service that makes the calls on the actor's behalf.
+        target: instance that a change is about.
+        address: address that the change is about.
+        endpoint: VPC endpoint that the change is about.
+        set_: fields of the record that are replaced by what the story wants.
     """
-    own = Path(pattern)
-    if own.suffix == ".toml" or "/" in pattern:
-        files = sorted(own.parent.glob(own.name))
-    else:
-        files = sorted(STORIES.glob(f"{pattern}.toml"))
-    if not files:
-        names = ", ".join(sorted(p.stem for p in STORIES.glob("*.toml")))
-        msg = f"No story matches {pattern!r}. Give a file, or a pattern of these names: {names}"
-        raise StoryError(msg)
-    loaded, wrong = [], []
-    for file in files:
-        try:
-            loaded.append(Named(file.stem, Story.model_validate(_tables(file))))
-        except ValidationError as error:
-            wrong += [f"{file.name}: {_place(e['loc'])}{e['msg']}" for e in error.errors()]
-        except (OSError, tomllib.TOMLDecodeError) as error:
-            wrong.append(f"{file.name}: {error}")
-    if wrong:
-        raise StoryError("\n".join(wrong))
-    return loaded
+
+    at: timedelta
+    who: str
+    calls: tuple[str, ...]
+    source: Source | None = None
+    every: timedelta = timedelta()
+    times: int = 1
+    error_code: str = ""
+    agent: str = ""
+    region: str = ""
+    invoked_by: str = ""
+    target: str = ""
+    address: str = ""
+    endpoint: str = ""
+    parameters: Mapping[str, Any] | None = None
+    response: Mapping[str, Any] | None = None
+    set_: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _tables(file: Path) -> dict[str, Any]:
-    return tomllib.loads(file.read_text(encoding="utf-8"))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expect:
+    """What must be said of a session at a source; ``style`` is empty where it holds in both."""
+
+    session: str
+    source: str
+    verdict: str
+    severity: str = ""
+    excused: bool = False
+    style: str = ""
 
 
-def _place(location: tuple[int | str, ...]) -> str:
-    return f"{'.'.join(map(str, location))}: " if location else ""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """A labelled story. Findings of its sessions other than the expected ones are wrong."""
+
+    name: str
+    title: str
+    about: str
+    start: datetime | None
+    style: Style | None
+    actors: Mapping[str, Actor]
+    steps: tuple[Step, ...]
+    expect: tuple[Expect, ...]
+    quiet: bool
+
+    def of(self, kind: type[A]) -> tuple[A, ...]:
+        """Return the actors of a kind."""
+        return tuple(a for a in self.actors.values() if isinstance(a, kind))

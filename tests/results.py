@@ -142,7 +142,9 @@ def warehouse(folder: Path, **rows: Iterable[Mapping[str, Any]]) -> Path:
 
 def arrow_schema(table: schemas.Table) -> pa.Schema:
     """The schema of a table, as Arrow has it."""
-    return pa.schema([(field.name, _TYPES[field.dataType.simpleString()]) for field in table.schema])
+    return pa.schema(
+        [(field.name, _TYPES[field.dataType.simpleString()]) for field in table.schema]
+    )
 
 
 def _row(table: schemas.Table, default: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:

@@ -21,41 +21,46 @@ class Terminal(io.StringIO):
         self._beats = beats
 
     def isatty(self) -> bool:
+        """Tell that it is a terminal."""
         return True
 
     def write(self, text: str) -> int:
+        """Count what is written."""
         self._beats -= 1
         if self._beats <= 0:
             self.enough.set()
         return super().write(text)
 
 
-def ticking() -> Progress:
+class Ticking(Progress):
     """Progress on no terminal, with a clock that moves a second at each look."""
-    seconds = itertools.count()
-    return Progress(io.StringIO(), clock=lambda: float(next(seconds)))
+
+    def __init__(self) -> None:
+        seconds = itertools.count()
+        self.out = io.StringIO()
+        super().__init__(self.out, clock=lambda: float(next(seconds)))
 
 
-def told(progress: Progress) -> str:
+def told(progress: Ticking) -> str:
     """All that was said."""
-    return progress._stream.getvalue()  # type: ignore[attr-defined,no-any-return]  # noqa: SLF001
+    return progress.out.getvalue()
 
 
 def test_a_stage_is_one_line() -> None:
     """A stage that ends is one line: its name, its seconds, and what it did."""
-    progress = ticking()
+    progress = Ticking()
 
     with progress.stage("summarise") as stage:
         stage.say("1 file")
         stage.say("1,234 files, 56,789 events")
 
-    assert told(progress).split() == "summarise 1.0 s 1,234 files, 56,789 events".split()
+    assert " ".join(told(progress).split()) == "summarise 1.0 s 1,234 files, 56,789 events"
     assert told(progress).count("\n") == 1
 
 
 def test_seconds_are_kept_by_stage() -> None:
     """The seconds of each stage are there for the table of runs; equal names add up."""
-    progress = ticking()
+    progress = Ticking()
 
     for name in ("read", "read", "judge"):
         with progress.stage(name):
@@ -66,11 +71,15 @@ def test_seconds_are_kept_by_stage() -> None:
 
 def test_a_stage_that_fails_says_so() -> None:
     """The error goes on, the line says failed, and the seconds count."""
-    progress = ticking()
+    progress = Ticking()
 
-    with pytest.raises(ZeroDivisionError), progress.stage("judge") as stage:
-        stage.say("3 sessions")
-        raise ZeroDivisionError
+    def judge() -> None:
+        with progress.stage("judge") as stage:
+            stage.say("3 sessions")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        judge()
 
     assert "failed (3 sessions)" in told(progress)
     assert progress.seconds == {"judge": 1.0}
@@ -94,7 +103,7 @@ def test_a_terminal_sees_life(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_elsewhere_nothing_moves(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where stderr is no terminal there are no control characters and no unfinished lines."""
     monkeypatch.setattr(module, "_BEAT", 0.001)
-    progress = ticking()
+    progress = Ticking()
 
     with progress.stage("summarise"):
         threading.Event().wait(0.05)
@@ -105,7 +114,7 @@ def test_elsewhere_nothing_moves(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_warnings_are_told_at_once() -> None:
     """A warning is a line of its own, and hostile text in it is harmless."""
-    progress = ticking()
+    progress = Ticking()
 
     progress.warn("entry 10.0.0.0/8 expired \x1b[2J")
 
@@ -114,7 +123,7 @@ def test_warnings_are_told_at_once() -> None:
 
 def test_hostile_words_of_a_stage_are_harmless() -> None:
     """A file name in a stage's words acts on no terminal."""
-    progress = ticking()
+    progress = Ticking()
 
     with progress.stage("list") as stage:
         stage.say("trail/\x1b]0;x\x07.json\nforged line")
@@ -137,7 +146,7 @@ def test_nobody_listening_stops_nothing() -> None:
 
 def test_stages_may_nest() -> None:
     """A stage inside another has its own line and its own seconds."""
-    progress = ticking()
+    progress = Ticking()
 
     with progress.stage("publish"), progress.stage("findings"):
         pass

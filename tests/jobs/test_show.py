@@ -39,7 +39,9 @@ def test_what_acts_is_spelt_out(hostile: str, shown: str) -> None:
     assert plain(hostile) == shown
 
 
-@pytest.mark.parametrize("kind", ["aws-cli/1.15.0 (Linux) 100%", "Zoë Müller", "東京", "{a:'[red]b'}"])
+@pytest.mark.parametrize(
+    "kind", ["aws-cli/1.15.0 (Linux) 100%", "Zoë Müller", "東京", "{a:'[red]b'}"]
+)
 def test_what_is_harmless_stays(kind: str) -> None:
     """Ordinary text of people and programs is shown as it is."""
     assert plain(kind) == kind

@@ -1,0 +1,87 @@
+"""``credtrail demo``: simulate a small organisation, detect, and show what was found."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jobs.errors import CredtrailError
+
+if TYPE_CHECKING:
+    from jobs.progress import Progress
+
+_MARK = ".credtrail-demo"
+_INSTANCES, _DAYS, _ACCOUNTS = 300, 3, 3
+
+
+def run(args: argparse.Namespace) -> int:
+    """Entry point of ``credtrail demo``."""
+    from jobs import detect, findings  # noqa: PLC0415 - no Spark for --help
+    from jobs.progress import Progress  # noqa: PLC0415
+    from jobs.warehouse import Warehouse  # noqa: PLC0415
+
+    folder = Path(args.output)
+    _make_room(folder)
+    trail, warehouse = folder / "trail", folder / "warehouse"
+    _simulate(trail, Progress())
+    _say(f"\n$ credtrail detect --input {trail} --warehouse {warehouse}\n")
+    detect.run(
+        argparse.Namespace(
+            input=str(trail),
+            warehouse=str(warehouse),
+            input_format="auto",
+            from_day=None,
+            to_day=None,
+            settings=None,
+            format="table",
+            min_severity="low",
+        )
+    )
+    with Warehouse(str(warehouse)) as opened:
+        worst = findings.worst(opened)
+        if worst:
+            _say(f"\n$ credtrail findings --warehouse {warehouse} --id {worst}\n")
+            findings.show_case(opened, worst, "table", most_calls=10)
+    _say(_next(trail, warehouse))
+    return 0
+
+
+def _make_room(folder: Path) -> None:
+    """Empty the folder of a former demo; never a folder that holds anything else."""
+    if folder.exists():
+        if any(folder.iterdir()) and not (folder / _MARK).exists():
+            msg = (
+                f"{folder} is not empty and was not made by the demo. Name another folder with "
+                "--output, or empty this one."
+            )
+            raise CredtrailError(msg)
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    (folder / _MARK).touch()
+
+
+def _simulate(trail: Path, progress: Progress) -> None:
+    from jobs.simulate import simulate  # noqa: PLC0415
+
+    _say(f"$ credtrail simulate --output {trail} --instances {_INSTANCES} --days {_DAYS}\n")
+    with progress.stage("simulate") as stage:
+        labels = simulate(trail, accounts=_ACCOUNTS, instances=_INSTANCES, days=_DAYS)
+        stage.say(labels.summary())
+
+
+def _next(trail: Path, warehouse: Path) -> str:
+    return f"""
+Next:
+  credtrail findings --warehouse {warehouse} --id ID      any other finding in full
+  credtrail review CASE --state false_alarm --note WHY --warehouse {warehouse}
+  credtrail detect --input {trail} --warehouse {warehouse}      again: reads new files only
+  credtrail detect --input AWSLogs/ --warehouse mine      your own trail
+"""
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,28 @@
+"""Keys that EC2 issues to instances."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from simulator.identity import Key
+from simulator.ids import access_key_id, number
+
+_SHORTEST = timedelta(hours=6, minutes=3)
+_SPREAD_SECONDS = 32 * 60
+"""Issued lifetimes lie between 6 h 3 min and 6 h 35 min (facts section 7.1)."""
+
+
+def of_ec2(
+    issued: datetime, delivery: str, *words: object, lifetime: timedelta | None = None
+) -> Key:
+    """Return a key that EC2 issues at a time (UTC).
+
+    Args:
+        issued: when.
+        delivery: by which version of the metadata service.
+        words: what its id and lifetime are made from.
+        lifetime: how long it lives, if not as long as such keys do.
+    """
+    if lifetime is None:
+        lifetime = _SHORTEST + timedelta(seconds=number(_SPREAD_SECONDS, "lifetime", *words))
+    return Key(access_key_id("ASIA", *words), issued, issued + lifetime, delivery)

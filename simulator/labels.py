@@ -1,0 +1,93 @@
+"""Labels: what must be said of simulated CloudTrail, for tests and for measuring.
+
+A story is a closed world: a finding of one of its sessions that no label expects is wrong, and so
+is any finding of a session of the healthy fleet, which has no labels at all.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+FILE = "_expected.json"
+"""Readers of CloudTrail pass over names that begin with an underscore."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A session of a story: of an instance (``ec2``) or of a role that somebody assumed."""
+
+    story: str
+    actor: str
+    kind: str
+    account_id: str
+    role_name: str
+    role_id: str
+    session_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What must be said of a session at a source; ``severity`` is empty where it is excused."""
+
+    session: Session
+    source: str
+    verdict: str
+    severity: str
+    excused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """All labels of one simulation, and what was written.
+
+    Attributes:
+        sessions: of the stories.
+        expected: pairs with a known verdict; only those not excused are findings.
+        quiet: stories in which nothing may alert.
+        instances: healthy instances beside the stories: none of them may alert.
+        events: records written.
+        files: files written.
+        bytes: their size.
+    """
+
+    sessions: tuple[Session, ...]
+    expected: tuple[Expected, ...]
+    quiet: tuple[str, ...] = ()
+    instances: int = 0
+    events: int = 0
+    files: int = 0
+    bytes: int = 0
+
+    @property
+    def findings(self) -> tuple[Expected, ...]:
+        """Pairs that must be found, and none beside them."""
+        return tuple(one for one in self.expected if not one.excused)
+
+    def write(self, folder: Path) -> Path:
+        """Write the labels beside the records, and return the file."""
+        path = folder / FILE
+        path.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+        return path
+
+
+def read(folder: Path) -> Labels:
+    """Return the labels that :meth:`Labels.write` wrote."""
+    told = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    sessions = tuple(Session(**one) for one in told.pop("sessions"))
+    expected = tuple(
+        Expected(**{**one, "session": Session(**one["session"])}) for one in told.pop("expected")
+    )
+    return Labels(sessions, expected, **{**told, "quiet": tuple(told["quiet"])})
+
+
+def of_stories(parts: Iterable[Labels]) -> Labels:
+    """Return the labels of several stories as one."""
+    listed = tuple(parts)
+    return Labels(
+        sessions=tuple(s for part in listed for s in part.sessions),
+        expected=tuple(e for part in listed for e in part.expected),
+        quiet=tuple(name for part in listed for name in part.quiet),
+    )

@@ -1,0 +1,146 @@
+"""Where the actors of a story act: who calls what, with which key, from where.
+
+What comes out are events that lack only their ids; ``play`` puts them in order and adds those.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from simulator.agents import agent, client_of
+from simulator.calls import Call, Json, usual
+from simulator.cast import Cast
+from simulator.identity import Key, of_service, of_session, on_behalf
+from simulator.ids import uuid
+from simulator.lifecycle import CHANGES, Target
+from simulator.record import Record, Setting, assume_role, issued_by_ec2, template
+from simulator.source import Source
+from simulator.story import Actor, Assumed, Instance, Step, Story, Thief, User
+
+_SECOND = timedelta(seconds=1)
+
+Event = tuple[datetime, Record, Json, Mapping[str, Any]]
+"""When (UTC), the template, who, and the fields that the story sets itself."""
+
+
+class Stage:
+    """Where the actors act: it remembers which keys were issued."""
+
+    def __init__(self, cast: Cast) -> None:
+        self._cast = cast
+        self._keys: dict[str, Key] = {}
+        self._last_use: dict[str, datetime] = {}
+        self._events: list[Event] = []
+
+    def play(self) -> list[Event]:
+        """Return all events; those of a second in the order in which they happen."""
+        steps = sorted(_occasions(self._cast.story, self._cast.start), key=lambda one: one[0])
+        for at, step, event in steps:
+            self._act(at, step, event)
+        return [*self._keys_of_instances(), *self._events]
+
+    def _act(self, at: datetime, step: Step, event: str) -> None:
+        cast, actor = self._cast, self._cast.story.actors[step.who]
+        identity = self._identity(actor, at)
+        source = step.source or actor.source
+        if step.invoked_by:
+            identity = on_behalf(identity, step.invoked_by)
+            source = step.source or Source(step.invoked_by)
+        client = step.agent or step.invoked_by or actor.agent or _usual_agent(actor, event, cast)
+        setting = Setting(
+            self._owner(actor).account, step.region or actor.region, client, cast.style
+        )
+        call = _call(cast, actor, step, event)
+        made = template(call, source, setting, service=step.invoked_by)
+        self._events.append((at, made, identity, _filled(cast, step.set_)))
+
+    def _identity(self, actor: Actor, at: datetime) -> Json:
+        """Return who calls; a role is assumed first, if its key has run out."""
+        if isinstance(actor, Instance | Thief):
+            name = self._owner(actor).name
+            self._last_use[name] = max(at, self._last_use.get(name, at))
+            return self._cast.of_instance(actor, at)
+        if isinstance(actor, User):
+            return self._cast.of_user(actor)
+        if not isinstance(actor, Assumed):
+            raise TypeError(actor)
+        key = self._keys.get(actor.name)
+        if key is None or at >= key.expires:
+            key = self._keys[actor.name] = self._assume(actor, at - _SECOND)
+        role = self._cast.role(actor, actor.role)
+        return of_session(role, self._cast.session_name(actor), key)
+
+    def _assume(self, actor: Assumed, at: datetime) -> Key:
+        """Let the maker of a session assume its role; only the role's own trail is ours."""
+        cast, key = self._cast, self._cast.session_key(actor, at)
+        role = cast.role(actor, actor.role)
+        call = assume_role(role, cast.session_name(actor), key, cast.style)
+        maker = cast.story.actors.get(actor.assumed_by)
+        if maker is None:
+            who, source, client = of_service(actor.assumed_by), Source(actor.assumed_by), ""
+        else:
+            who, source = self._identity(maker, at), maker.source
+            client = maker.agent or _usual_agent(maker, call.event, cast)
+            if self._owner(maker).account != actor.account:
+                who = {"type": "AWSAccount"} | {k: who[k] for k in ("principalId", "accountId")}
+        service = "" if maker else actor.assumed_by
+        setting = Setting(actor.account, actor.region, client or service, cast.style)
+        made = template(call, source, setting, service=service)
+        if who["type"] in ("AWSService", "AWSAccount"):
+            made["sharedEventID"] = uuid("shared", key.id)
+        self._events.append((at, made, who, {}))
+        return key
+
+    def _keys_of_instances(self) -> Iterator[Event]:
+        for name, last_use in self._last_use.items():
+            for key in self._cast.issues(name, last_use):
+                machine = self._cast.machine(name)
+                yield (key.issued, *issued_by_ec2(machine, key, self._cast.style), {})
+
+    def _owner(self, actor: Actor) -> Actor:
+        """Return whose session an actor uses."""
+        return self._cast.story.actors[actor.steals] if isinstance(actor, Thief) else actor
+
+
+def _occasions(story: Story, start: datetime) -> Iterator[tuple[datetime, Step, str]]:
+    """Return every single call: when, its step, and what is called."""
+    for step in story.steps:
+        for time in range(step.times):
+            for i, event in enumerate(step.calls):
+                yield start + step.at + time * step.every + i * _SECOND, step, event
+
+
+def _call(cast: Cast, actor: Actor, step: Step, event: str) -> Call:
+    name = actor.steals if isinstance(actor, Thief) else actor.name
+    is_instance = isinstance(actor, Instance | Thief)
+    if step.target:
+        target = cast.machine(step.target)
+        call = CHANGES[event](
+            Target(target.id, target.region, target.role.account, step.address, step.endpoint)
+        )
+    else:
+        instance = cast.machine(name).id if is_instance else ""
+        call = usual(event, instance, step.region or actor.region, actor.account)
+    if step.parameters is not None:
+        parameters = _filled(cast, step.parameters)
+        call = replace(call, parameters={**(call.parameters or {}), **parameters})
+    if step.response is not None:
+        call = replace(call, response={**(call.response or {}), **_filled(cast, step.response)})
+    return replace(call, error_code=step.error_code, response=None) if step.error_code else call
+
+
+def _filled(cast: Cast, table: Mapping[str, Any]) -> Json:
+    told: Json = json.loads(cast.filled(json.dumps(table)))
+    return told
+
+
+def _usual_agent(actor: Actor, event: str, cast: Cast) -> str:
+    if isinstance(actor, Instance):
+        return agent(client_of(event, "app"), cast.style)
+    if isinstance(actor, Thief | User):
+        return agent("thief" if isinstance(actor, Thief) else "admin", cast.style)
+    return agent("go", cast.style)

@@ -1,0 +1,41 @@
+"""Verdicts that a story may expect: the names of the ladder, and how severe each may be.
+
+The ladder itself lives with the judging code; these are its names as the contract lists them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+SEVERITIES = ("critical", "high", "medium", "low", "informational")
+
+EXCUSES = (
+    "allow_listed",
+    "on_behalf",
+    "internal",
+    "forwarded",
+    "assigned_address",
+    "moved",
+    "restarted",
+    "shared_egress",
+    "known_endpoint",
+)
+
+ALARMS: Mapping[str, tuple[str, ...]] = {
+    "console_session": ("high",),
+    "not_running": ("high",),
+    "another_workload": ("high",),
+    "self_made_address": ("low", "high"),
+    "foreign_endpoint": ("critical", "low"),
+    "unknown_endpoint": ("high",),
+    "hidden_service_source": ("medium",),
+    "impersonated_session": ("medium",),
+    "outside_home": ("medium",),
+    "inside_aws": ("high", "medium"),
+    "outside_aws": ("high",),
+    "unknown_private": ("medium", "low"),
+    "unclassified": ("medium", "informational"),
+    "weak_signal": ("low",),
+}
+
+VERDICTS = (*EXCUSES, *ALARMS)

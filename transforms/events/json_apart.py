@@ -1,0 +1,109 @@
+"""A document taken apart record by record: slow, and it misses nothing.
+
+For documents in which something is odd: a record that is no event, text where an object was
+expected, an object between others without a comma, JSON that is broken.
+"""
+
+from __future__ import annotations
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from transforms.events.json_documents import LIST, OBJECT, TRAIL, why_broken
+from transforms.events.json_items import FIELDS, OPTIONS, indexed, item, let
+
+_TEXTS = T.ArrayType(T.StringType())
+_ELEMENTS = T.StructType().add("d", _TEXTS).add("end", T.StringType())
+_RECORDS = T.StructType().add("Records", _TEXTS)
+
+_OBJECTS_MEET = r'\G((?:[^"}]++|"[^"\\]*+(?:\\.[^"\\]*+)*+"|\}(?!\s*+\{))*+\})\s*+(?=\{)'
+"""A brace that closes, outside of any text, before one that opens: never within one document."""
+
+
+def taken_apart(document: Column, kind: Column, events: Column) -> Column:
+    """The items of a document, each with its text and place; none of an empty object.
+
+    Args:
+        document: its text.
+        kind: its kind.
+        events: what was parsed of it at once; null where it is not JSON. Used where it is JSON
+            and still cannot be taken apart, as Spark writes no text that is nested very deep.
+    """
+    whole = F.when(kind == LIST, document).otherwise(_bracketed(document))
+    apart = F.when(kind != LIST, _bracketed(F.regexp_replace(document, _OBJECTS_MEET, "$1,")))
+    last_resort = F.when(events.isNotNull(), _without_text(events, kind)).otherwise(
+        F.array(item(text=document, broken=why_broken(document)))
+    )
+    return let(
+        _elements(whole),
+        lambda one: F.when(one.isNotNull(), _items(one, kind)).otherwise(
+            let(
+                _elements(apart),
+                lambda many: F.when(many.isNotNull(), _numbered(many)).otherwise(last_resort),
+            )
+        ),
+    )
+
+
+def _bracketed(document: Column) -> Column:
+    return F.concat(F.lit("["), document, F.lit("]"))
+
+
+def _elements(listed: Column) -> Column:
+    """Texts of the elements of a JSON list; null where it is none."""
+    text = F.concat(F.lit('{"d":'), listed, F.lit(',"end":1}'))
+    return let(F.from_json(text, _ELEMENTS, OPTIONS), lambda p: F.when(p["end"] == "1", p["d"]))
+
+
+def _items(texts: Column, kind: Column) -> Column:
+    name = F.when(kind == LIST, F.lit(""))
+    found = F.flatten(F.transform(texts, lambda one, i: _of_element(one, indexed(name, i))))
+    is_empty_object = (kind != LIST) & (F.get(texts, F.lit(0)) == "{}")
+    return F.when(is_empty_object, F.slice(found, 1, 0)).otherwise(found)
+
+
+def _numbered(texts: Column) -> Column:
+    number = F.lit("document ")
+    return F.flatten(F.transform(texts, lambda one, i: _of_element(one, F.concat(number, i + 1))))
+
+
+def _of_element(element: Column, place: Column) -> Column:
+    """Items of an object with ``Records``; any other element is one item."""
+    name = F.lit("Records")
+    return let(
+        F.from_json(element, _RECORDS, OPTIONS)["Records"],
+        lambda texts: F.when(
+            texts.isNotNull(),
+            F.transform(
+                texts, lambda text, i: _of_text(text, F.concat_ws(" ", place, indexed(name, i)))
+            ),
+        ).otherwise(F.array(_of_text(element, place))),
+    )
+
+
+def _of_text(text: Column, place: Column) -> Column:
+    return item(text=F.coalesce(text, F.lit("null")), place=place, event=_event(text))
+
+
+def _event(text: Column) -> Column:
+    """The fields of a record; an object that stands there as text is read, too."""
+
+    def with_texts(event: Column) -> Column:
+        columns = []
+        for field in FIELDS:
+            column = event[field.name]
+            if isinstance(field.dataType, T.StructType):
+                inner = F.get_json_object(text, f"$.{field.name}")
+                column = F.coalesce(column, F.from_json(inner, field.dataType, OPTIONS))
+            columns.append(column.alias(field.name))
+        return F.struct(*columns)
+
+    return let(F.from_json(text, FIELDS, OPTIONS), with_texts)
+
+
+def _without_text(events: Column, kind: Column) -> Column:
+    name = F.when(kind == TRAIL, F.lit("Records")).when(kind != OBJECT, F.lit(""))
+    return F.transform(
+        events, lambda event, i: item(text=F.to_json(event), place=indexed(name, i), event=event)
+    )
