@@ -53,6 +53,7 @@ class Box:
     Attributes:
         machine: id, role and region.
         network: where it is.
+        place: its number there, which gives its private address.
         way: how it reaches AWS: public, nat, mixed, endpoint, dual or eks.
         sources: where its calls come from; the second one is for some services only.
         born: seconds after the start of the trail; negative where it is older than the trail.
@@ -62,6 +63,7 @@ class Box:
 
     machine: Machine
     network: Network
+    place: int
     way: str
     sources: tuple[Source, ...]
     born: int
@@ -164,7 +166,7 @@ def _boxes(
         role_id = unique_id("AROA", "fleet", seed, network.account, name)
         machine = Machine(box_id, Role(network.account, name, role_id, "/service/"), network.region)
         sources = tuple(_sources(way, network, nat, place, addresses))
-        yield Box(machine, network, way, sources, *_life(seconds, random))
+        yield Box(machine, network, place, way, sources, *_life(seconds, random))
 
 
 def _ways(count: int, style: Style) -> list[str]:

@@ -70,12 +70,14 @@ def of_instance(machine: Machine, key: Key, style: Style) -> Json:
     identity = of_session(machine.role, machine.id, key)
     if style is Style.MODERN:
         identity["sessionContext"]["ec2RoleDelivery"] = key.delivery
-        instance = f"arn:aws:ec2:{machine.region}:{machine.role.account}:instance/{machine.id}"
-        identity["inScopeOf"] = {
-            "issuerType": "AWS::EC2::Instance",
-            "credentialsIssuedTo": instance,
-        }
+        identity["inScopeOf"] = in_scope_of(machine)
     return identity
+
+
+def in_scope_of(machine: Machine) -> Json:
+    """Return what AWS itself says of whom credentials were issued to: no caller can choose it."""
+    instance = f"arn:aws:ec2:{machine.region}:{machine.role.account}:instance/{machine.id}"
+    return {"issuerType": "AWS::EC2::Instance", "credentialsIssuedTo": instance}
 
 
 def of_session(role: Role, session: str, key: Key) -> Json:

@@ -44,18 +44,18 @@ class Labels:
     """All labels of one simulation, and what was written.
 
     Attributes:
+        stories: that were played.
         sessions: of the stories.
         expected: pairs with a known verdict; only those not excused are findings.
-        quiet: stories in which nothing may alert.
         instances: healthy instances beside the stories: none of them may alert.
         events: records written.
         files: files written.
         bytes: their size.
     """
 
+    stories: tuple[str, ...]
     sessions: tuple[Session, ...]
     expected: tuple[Expected, ...]
-    quiet: tuple[str, ...] = ()
     instances: int = 0
     events: int = 0
     files: int = 0
@@ -65,6 +65,17 @@ class Labels:
     def findings(self) -> tuple[Expected, ...]:
         """Pairs that must be found, and none beside them."""
         return tuple(one for one in self.expected if not one.excused)
+
+    def summary(self) -> str:
+        """Return in a line what was written."""
+        parts = (
+            _count(self.events, "event"),
+            _count(self.files, "file"),
+            _count(len(self.stories), "story", "stories"),
+            _count(self.instances, "healthy instance"),
+            f"{_count(len(self.findings), 'finding')} expected",
+        )
+        return ", ".join(parts)
 
     def write(self, folder: Path) -> Path:
         """Write the labels beside the records, and return the file."""
@@ -76,18 +87,23 @@ class Labels:
 def read(folder: Path) -> Labels:
     """Return the labels that :meth:`Labels.write` wrote."""
     told = json.loads((folder / FILE).read_text(encoding="utf-8"))
-    sessions = tuple(Session(**one) for one in told.pop("sessions"))
-    expected = tuple(
-        Expected(**{**one, "session": Session(**one["session"])}) for one in told.pop("expected")
+    told["stories"] = tuple(told["stories"])
+    told["sessions"] = tuple(Session(**one) for one in told["sessions"])
+    told["expected"] = tuple(
+        Expected(**{**one, "session": Session(**one["session"])}) for one in told["expected"]
     )
-    return Labels(sessions, expected, **{**told, "quiet": tuple(told["quiet"])})
+    return Labels(**told)
 
 
-def of_stories(parts: Iterable[Labels]) -> Labels:
+def together(parts: Iterable[Labels]) -> Labels:
     """Return the labels of several stories as one."""
     listed = tuple(parts)
     return Labels(
-        sessions=tuple(s for part in listed for s in part.sessions),
-        expected=tuple(e for part in listed for e in part.expected),
-        quiet=tuple(name for part in listed for name in part.quiet),
+        stories=tuple(name for part in listed for name in part.stories),
+        sessions=tuple(session for part in listed for session in part.sessions),
+        expected=tuple(one for part in listed for one in part.expected),
     )
+
+
+def _count(number: int, noun: str, plural: str = "") -> str:
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

@@ -6,20 +6,20 @@ instances beside their own, and sessions that applications name after their inst
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from random import Random
 
+from simulator.addresses import private_ipv4
 from simulator.agents import agent
 from simulator.calls import Call, Json, usual
 from simulator.fleet import HOUR, Box, Fleet
 from simulator.identity import (
-    IMDS_V2,
     Key,
     Machine,
     Role,
-    of_instance,
-    of_service,
+    Style,
+    in_scope_of,
     of_session,
     of_user,
     on_behalf,
@@ -37,6 +37,8 @@ _READS = ("ec2:DescribeInstances", "iam:ListRoles", "s3:ListBuckets", "ec2:Descr
 _AUTOSCALING = "autoscaling.amazonaws.com"
 _BOXES_A_CALL = 12
 _NAMES_ITSELF = 20
+_SHARE_NAMED = 0.3
+_ROOM = 120
 _SESSION = timedelta(hours=1)
 
 
@@ -47,24 +49,116 @@ class People:
         self._fleet, self._account, self._boxes, self._random = fleet, account, boxes, random
         self._region = boxes[0].machine.region if boxes else "us-east-1"
         self._office = Source(fleet.offices[account])
-        self._naming = [
-            box
-            for box in boxes
-            if box.way == "public" and number(_NAMES_ITSELF, "names", box.machine.id) == 0
-        ]
 
-    def hour(self, begin: int) -> Iterator[Event]:
-        """Return the events of the hour that begins at a second of the trail."""
-        if not self._boxes and not self._fleet.boxes:
+    def hour(self, begin: int, who: Callable[[Box, int], Json]) -> Iterator[Event]:
+        """Return the events of an hour.
+
+        Args:
+            begin: first second of the hour, from the start of the trail.
+            who: the identity of an instance at a second.
+        """
+        if not self._fleet.boxes:
             return
         for _ in range(1 + len(self._boxes) // _BOXES_A_CALL):
             yield self._read(self._second(begin))
-        yield from self._deployment(self._second(begin, spare=60))
+        yield from self._deployment(self._second(begin))
         if self._boxes:
             box = self._boxes[int(self._random.random() * len(self._boxes))]
-            yield self._disk_of(box.machine, self._second(begin))
+            if box.born <= begin and (box.ended is None or box.ended >= begin + HOUR):
+                yield self._disk_of(box.machine, self._second(begin))
         for box in self._boxes:
-            yield from self._life_of(box, begin)
-        for box in self._naming:
-            yield from self._named_after(box, self._second(begin, spare=60))
-'''
+            if box.born // HOUR == begin // HOUR:
+                yield self._by_autoscaling(run_instances(_target(box)), box.born)
+            if box.ended is not None and box.ended // HOUR == begin // HOUR:
+                yield self._by_autoscaling(terminate_instances(_target(box)), box.ended)
+            if _names_sessions(box):
+                second = self._second(begin)
+                yield from self._named_after(box, second, who(box, second))
+
+    def _second(self, begin: int) -> int:
+        """Return a second of an hour that leaves room for calls that follow."""
+        return begin + int(self._random.random() * (HOUR - _ROOM))
+
+    def _read(self, second: int) -> Event:
+        """Return a look around by somebody in the office."""
+        name = _USERS[int(self._random.random() * len(_USERS))]
+        event = _READS[int(self._random.random() * len(_READS))]
+        call = usual(event, "", self._region, self._account)
+        return second, template(call, self._office, self._setting("admin")), self._user(name), {}
+
+    def _deployment(self, second: int) -> Iterator[Event]:
+        """Return a deployment; its session's name only begins like an instance's."""
+        role = self._role("Deployment")
+        session = f"i-deploy-{int(self._random.random() * 100)}"
+        key = self._key(role.id, second)
+        setting = self._setting("terraform")
+        call = assume_role(role, session, key, self._fleet.style)
+        yield second, template(call, self._office, setting), self._user("deployment-bot"), {}
+        for i, event in enumerate(("ec2:DescribeInstances", "iam:GetRole"), start=1):
+            call = usual(event, "", self._region, self._account)
+            who = of_session(role, session, key)
+            yield second + i, template(call, self._office, setting), who, {}
+
+    def _disk_of(self, machine: Machine, second: int) -> Event:
+        """Return a use of the role by which EC2 opens an instance's encrypted disks."""
+        role = Role(
+            self._account, "aws:ec2-infrastructure", f"{self._account}:aws:ec2-infrastructure"
+        )
+        who = on_behalf(of_session(role, machine.id, self._key(machine.id, second)), INTERNAL)
+        if self._fleet.style is Style.MODERN:
+            who["inScopeOf"] = in_scope_of(machine)
+        call = usual("kms:Decrypt", "", machine.region, self._account)
+        setting = Setting(self._account, machine.region, INTERNAL, self._fleet.style)
+        return second, template(call, Source(INTERNAL), setting, INTERNAL), who, {}
+
+    def _by_autoscaling(self, call: Call, second: int) -> Event:
+        role = self._role("AWSServiceRoleForAutoScaling", f"/aws-service-role/{_AUTOSCALING}/")
+        who = of_session(role, "AutoScaling", self._key(role.id, second))
+        setting = Setting(self._account, self._region, _AUTOSCALING, self._fleet.style)
+        made = template(call, Source(_AUTOSCALING), setting, _AUTOSCALING)
+        return second, made, on_behalf(who, _AUTOSCALING), {}
+
+    def _named_after(self, box: Box, second: int, box_itself: Json) -> Iterator[Event]:
+        """Return what an application does that names its sessions after its instance."""
+        is_over = box.ended is not None and second >= box.ended - _ROOM
+        if is_over or second < box.issued + _ROOM or self._random.random() > _SHARE_NAMED:
+            return
+        role, name = self._role("DataReader"), box.machine.id
+        key = self._key(name, second)
+        setting = Setting(
+            self._account, box.machine.region, agent("app", self._fleet.style), self._fleet.style
+        )
+        call = assume_role(role, name, key, self._fleet.style)
+        yield second, template(call, box.sources[0], setting), box_itself, {}
+        call = usual("s3:GetObject", "", box.machine.region, self._account)
+        made = template(call, box.sources[0], setting)
+        yield second + 2, made, of_session(role, name, key), {}
+
+    def _setting(self, client: str) -> Setting:
+        style = self._fleet.style
+        return Setting(self._account, self._region, agent(client, style), style)
+
+    def _user(self, name: str) -> Json:
+        words = ("user", self._fleet.seed, self._account, name)
+        return of_user(
+            self._account, name, unique_id("AIDA", *words), access_key_id("AKIA", *words)
+        )
+
+    def _role(self, name: str, path: str = "/") -> Role:
+        role_id = unique_id("AROA", "people", self._fleet.seed, self._account, name)
+        return Role(self._account, name, role_id, path)
+
+    def _key(self, owner: str, second: int) -> Key:
+        issued = self._fleet.start + timedelta(seconds=second)
+        key_id = access_key_id("ASIA", "people", self._fleet.seed, owner, second)
+        return Key(key_id, issued, issued + _SESSION)
+
+
+def _target(box: Box) -> Target:
+    machine = box.machine
+    private = private_ipv4(box.network.number, box.place)
+    return Target(machine.id, machine.region, machine.role.account, private)
+
+
+def _names_sessions(box: Box) -> bool:
+    return box.way == "public" and number(_NAMES_ITSELF, "names", box.machine.id) == 0

@@ -20,10 +20,19 @@ from simulator.story import Assumed, Instance, Story
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """What came of a story: records in order of time, and labels."""
+    """What came of a story: its events in order of time, and labels.
 
-    records: list[Record]
+    An event is the true time (as ``eventTime`` has it) and the record, whose own time a story may
+    have spoilt.
+    """
+
+    events: list[tuple[str, Record]]
     labels: Labels
+
+    @property
+    def records(self) -> list[Record]:
+        """The records alone."""
+        return [record for _, record in self.events]
 
 
 def play(story: Story, start: datetime, seed: int, style: Style = Style.MODERN) -> Played:
@@ -38,8 +47,10 @@ def play(story: Story, start: datetime, seed: int, style: Style = Style.MODERN) 
     cast = Cast(story, start.replace(microsecond=0), seed, story.style or style)
     ids = EventIds("story", seed, story.name)
     happened = sorted(Stage(cast).play(), key=lambda event: event[0])
-    records = [_merged(stamp(made, who, iso(at), ids), own) for at, made, who, own in happened]
-    return Played(records, _labels(cast))
+    events = [
+        (iso(at), _merged(stamp(made, who, iso(at), ids), own)) for at, made, who, own in happened
+    ]
+    return Played(events, _labels(cast))
 
 
 def _merged(record: Json, own: Mapping[str, Any]) -> Json:
@@ -60,7 +71,7 @@ def _labels(cast: Cast) -> Labels:
         for e in story.expect
         if e.style in ("", cast.style)
     )
-    return Labels(tuple(sessions.values()), expected, (story.name,) if story.quiet else ())
+    return Labels((story.name,), tuple(sessions.values()), expected)
 
 
 def _of_instance(cast: Cast, actor: Instance) -> Session:

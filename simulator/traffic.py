@@ -72,7 +72,7 @@ class Traffic:
         """Return all records, in order of time."""
         for begin in range(0, self._fleet.seconds, HOUR):
             events = [event for box in self._boxes for event in self._of_box(box, begin)]
-            events += self._people.hour(begin)
+            events += self._people.hour(begin, self._who)
             events.sort(key=lambda event: event[0])
             at = (self._fleet.start + timedelta(seconds=begin)).strftime("%Y-%m-%dT%H:")
             for second, made, who, own in events:
@@ -90,10 +90,10 @@ class Traffic:
             yield from self._issued(box, turn)
         for second in self._seconds(box, begin):
             if self._is_alive(box, second):
-                who = self._identity(box, (second - box.issued) // HOUR)
-                yield (second, *self._call(box, who))
-        if max(0, box.born) // HOUR == begin // HOUR:
-            yield from self._first_calls(box, turn)
+                yield (second, *self._call(box, self._who(box, second)))
+        first = _first_call(box)
+        if begin <= first < end:
+            yield from self._first_calls(box, first)
 
     def _is_alive(self, box: Box, second: int) -> bool:
         """Tell whether an instance has a key and is not about to end."""
@@ -106,10 +106,9 @@ class Traffic:
         for _ in range(count):
             yield begin + int(self._random.random() * HOUR)
 
-    def _first_calls(self, box: Box, turn: int) -> Iterator[Event]:
+    def _first_calls(self, box: Box, second: int) -> Iterator[Event]:
         """Return a call from each source of an instance, soon after the trail first shows it."""
-        second = max(box.issued + _START_SECONDS, 0) + number(300, "first", box.machine.id)
-        who = self._identity(box, (second - box.issued) // HOUR)
+        who = self._who(box, second)
         for i, source in enumerate(box.sources):
             event = "ssm:UpdateInstanceInformation"
             yield (second + i, *self._from(box, source, event, who))
@@ -127,9 +126,7 @@ class Traffic:
         is_second = event.startswith(_BY_SECOND_SOURCE)
         return self._from(box, box.sources[-1 if is_second else 0], event, who)
 
-    def _from(
-        self, box: Box, source: Source, event: str, who: Json
-    ) -> tuple[Record, Json, Json]:
+    def _from(self, box: Box, source: Source, event: str, who: Json) -> tuple[Record, Json, Json]:
         """Return a call of an instance itself, from one of its sources."""
         usual_client = "cni" if box.way == "eks" else _CLIENTS[box.issued % len(_CLIENTS)]
         made = self._template(box, event, client_of(event, usual_client), source)
@@ -160,6 +157,9 @@ class Traffic:
             key = self._key(box, count, delivery)
             yield (second, *issued_by_ec2(box.machine, key, self._fleet.style), {})
 
+    def _who(self, box: Box, second: int) -> Json:
+        return self._identity(box, (second - box.issued) // HOUR)
+
     def _identity(self, box: Box, count: int) -> Json:
         """Return who calls with the key of an hour of a box's life."""
         newest = self._newest.get(box.machine.id)
@@ -178,3 +178,9 @@ class Traffic:
         """Return which version of the metadata service an instance uses: some still use the old."""
         is_old = number(_OLD_METADATA, "delivery", box.machine.id) == 0
         return IMDS_V1 if is_old else IMDS_V2
+
+
+def _first_call(box: Box) -> int:
+    """Return the second of a box's first call; two calls fit into its hour."""
+    second = max(box.issued + _START_SECONDS, 0) + number(300, "first", box.machine.id)
+    return second + 1 if second % HOUR == HOUR - 1 else second

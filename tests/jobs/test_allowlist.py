@@ -129,7 +129,7 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
         ("cidr", "010.0.0.0/8"),
         ("cidr", "192.0.2.0/33"),
         ("cidr", "::ffff:192.0.2.0/120"),
-        ("cidr", "fe80::1%eth0/64"),
+        ("cidr", "fe80::%1"),
         ("cidr", "office"),
         ("cidr", ""),
         ("endpoint", "vpce-office"),

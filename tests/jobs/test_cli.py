@@ -155,6 +155,7 @@ def test_all_mistakes_are_told_at_once() -> None:
         ([*DETECT, "--settings"], "--settings: expected one argument"),
         (["findings", "--warehouse", "wh", "--calls", "0"], "a whole number, 1 or more"),
         (["findings", "--warehouse", "wh", "--calls", "1e3"], "a whole number, 1 or more"),
+        (["findings", "--warehouse", "wh", "--calls", "１"], "a whole number, 1 or more"),  # noqa: RUF001
         (["review", "c0", "--state", "done", "--note", "n", "--warehouse", "wh"], "found 'done'"),
         (["review", "c0", "--note", "n", "--warehouse", "wh"], "acknowledged, false_alarm"),
         ([*DETECT, "--from", "2026-11-02", "--to", "2026-11-01"], "2026-11-02 is after 2026-11-01"),

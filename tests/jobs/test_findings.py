@@ -147,10 +147,9 @@ def test_hostile_text_is_harmless_in_every_view() -> None:
         render_json([{**hostile, "finding_calls": calls}]),
     ):
         assert view.replace("\n", "").isprintable()
-        assert "forged" in view
-        assert not any(line.startswith(("[bold]", "forged")) for line in view.splitlines())
+        assert view.count("[bold]forged[/bold] :smiley:") == view.count("forged") > 0
+        assert not any(line.startswith("[bold]") for line in view.splitlines())
     assert len(listed(hostile)) == 2
-    assert "[bold]forged[/bold] :smiley:" in listed(hostile)[1]
 
 
 def test_huge_text_is_bounded() -> None:
@@ -263,7 +262,7 @@ def test_long_lists_say_what_they_leave_out() -> None:
 def test_calls_are_in_order_of_time() -> None:
     """Each with its time, name, effect and result."""
     calls = [
-        call(5, event_name="ListUsers", error_code="AccessDenied"),
+        call(5, event_id="a", event_name="ListUsers", error_code="AccessDenied"),
         call(1, event_name="PutObject", read_only=False, request_parameters='{"key":"a"}'),
     ]
 
@@ -340,7 +339,7 @@ def test_an_id_must_be_clear(prefix: str, said: str) -> None:
 
 def test_the_newest_review_counts() -> None:
     """Whatever the order they are read in."""
-    new, old = review(state="contained", at=after(9)), review(at=after(1))
+    new, old = review(at=after(9)), review(state="contained", at=after(1))
 
     assert newest_reviews([new, old]) == {new["case_id"]: new}
 

@@ -9,7 +9,7 @@ import unicodedata
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from jobs.show import CELL, count, csv_cell, iso, json_line, moment, plain
@@ -107,6 +107,7 @@ def test_cells_of_other_kinds(value: object, cell: str) -> None:
 
 
 @given(st.dictionaries(ANY_TEXT, ANY_TEXT | st.none() | st.integers()))
+@example({"delete": "\x7f"})
 def test_json_is_ascii_and_true(row: dict[str, object]) -> None:
     """JSON holds printable ASCII alone and says exactly what the row says."""
     line = json_line(row)
