@@ -1,7 +1,8 @@
-"""Types of options that note a mistake instead of raising it, so that all are told at once."""
+"""Options that keep a mistake as their value instead of raising it: all are told at once."""
 
 from __future__ import annotations
 
+import argparse
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -58,6 +59,36 @@ def whole_number(option: str, least: int) -> Callable[[str], int | Wrong]:
         return Wrong(option, _found(text), f"Write a whole number, {least} or more.")
 
     return convert
+
+
+def needed(parser: argparse.ArgumentParser, option: str, metavar: str, what: str) -> None:
+    """Add an option that must be given."""
+    missing = Wrong(option, "it is missing.", f"Name it: {what}.")
+    parser.add_argument(option, metavar=metavar, default=missing, help=f"{what} (required)")
+
+
+def choice(parser: argparse.ArgumentParser, option: str, choices: Sequence[str], what: str) -> None:
+    """Add an option that is one of several words; the first is the default."""
+    parser.add_argument(
+        option,
+        metavar="|".join(choices),
+        type=one_of(option, choices),
+        default=choices[0],
+        help=f"{what} (default: {choices[0]})",
+    )
+
+
+def number(
+    parser: argparse.ArgumentParser, option: str, default: int, least: int, what: str
+) -> None:
+    """Add an option that is a whole number, at least ``least``."""
+    parser.add_argument(
+        option,
+        metavar="N",
+        type=whole_number(option, least),
+        default=default,
+        help=f"{what} (default: {default})",
+    )
 
 
 def _found(text: str) -> str:

@@ -1,22 +1,22 @@
 """The command line in words: what each command takes, its defaults, and examples.
 
-Nothing heavy is imported here, so that ``--help`` and a wrong option answer at once.
+Nothing heavy is imported here, so that ``--help`` and a wrong option answer at once; options are
+added for the command that is chosen alone.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from jobs.argument_types import Wrong, day, one_of, whole_number
+from jobs.argument_types import Wrong, choice, day, needed, number, one_of
 
 SEVERITIES = ("critical", "high", "medium", "low", "informational")
 """From worst to mildest."""
 
 FORMATS = ("table", "json", "csv")
 INPUT_FORMATS = ("auto", "cloudtrail-json", "cloudtrail-parquet")
-STYLES = ("modern", "2018")
 STATUSES = ("open", "closed", "all")
 STATES = ("acknowledged", "false_alarm", "contained")
 
@@ -33,9 +33,9 @@ class Command:
 
 
 def _detect(parser: argparse.ArgumentParser) -> None:
-    _needed(parser, "--input", "URI", "CloudTrail: a folder, a file or an s3:// prefix")
+    needed(parser, "--input", "URI", "CloudTrail: a folder, a file or an s3:// prefix")
     _warehouse(parser, "made if it is not there")
-    _choice(parser, "--input-format", INPUT_FORMATS, "shape of the input; auto looks at the files")
+    choice(parser, "--input-format", INPUT_FORMATS, "shape of the input; auto looks at the files")
     for option, what in (("--from", "first"), ("--to", "last")):
         parser.add_argument(
             option,
@@ -59,8 +59,8 @@ def _findings(parser: argparse.ArgumentParser) -> None:
         metavar="ID",
         help="show one case or finding in full, whatever its status; its first characters will do",
     )
-    _number(parser, "--calls", 40, 1, "with --id: how many calls to show of a finding")
-    _choice(parser, "--status", STATUSES, "which findings to list")
+    number(parser, "--calls", 40, 1, "with --id: how many calls to show of a finding")
+    choice(parser, "--status", STATUSES, "which findings to list")
     _output(parser)
 
 
@@ -70,30 +70,24 @@ def _review(parser: argparse.ArgumentParser) -> None:
         metavar="CASE",
         nargs="?",
         default=Wrong("CASE", "it is missing.", "Name the case: see credtrail findings."),
-        help="case or finding; its first characters will do",
+        help="case or finding; its first characters will do (required)",
     )
     parser.add_argument(
         "--state",
         metavar="STATE",
         type=one_of("--state", STATES),
         default=Wrong("--state", "it is missing.", f"Write one of {', '.join(STATES)}."),
-        help=f"what you found out: {', '.join(STATES)}",
+        help=f"what you found out: {', '.join(STATES)} (required)",
     )
-    _needed(parser, "--note", "TEXT", "why, in a sentence for whoever comes next")
+    needed(parser, "--note", "TEXT", "why, in a sentence for whoever comes next")
     parser.add_argument("--by", metavar="NAME", help="who says so (default: your user name)")
     _warehouse(parser, "where detect has put its results")
 
 
 def _simulate(parser: argparse.ArgumentParser) -> None:
-    _needed(parser, "--output", "DIR", "folder for the files")
-    parser.add_argument(
-        "--stories", metavar="GLOB", default="*", help="which stories to play (default: all)"
-    )
-    _choice(parser, "--format", INPUT_FORMATS[1:], "shape of the files")
-    _choice(parser, "--style", STYLES, "records as CloudTrail writes them now, or did then")
-    _number(parser, "--instances", 300, 0, "healthy instances beside the stories")
-    _number(parser, "--days", 3, 1, "days of history")
-    _number(parser, "--seed", 1, 0, "the same seed gives the same files")
+    from jobs import simulate  # knows its stories and shapes
+
+    simulate.add_arguments(parser)
 
 
 def _demo(parser: argparse.ArgumentParser) -> None:
@@ -103,46 +97,17 @@ def _demo(parser: argparse.ArgumentParser) -> None:
 
 
 def _warehouse(parser: argparse.ArgumentParser, what: str) -> None:
-    _needed(parser, "--warehouse", "DIR", f"folder or s3:// prefix of the tables; {what}")
+    needed(parser, "--warehouse", "DIR", f"folder or s3:// prefix of the tables; {what}")
 
 
 def _output(parser: argparse.ArgumentParser) -> None:
-    _choice(parser, "--format", FORMATS, "how findings are shown; json has one finding a line")
+    choice(parser, "--format", FORMATS, "how findings are shown; json has one finding a line")
     parser.add_argument(
         "--min-severity",
         metavar="LEVEL",
         type=one_of("--min-severity", SEVERITIES),
         default="low",
         help=f"show this and worse: {', '.join(SEVERITIES)} (default: low)",
-    )
-
-
-def _needed(parser: argparse.ArgumentParser, option: str, metavar: str, what: str) -> None:
-    missing = Wrong(option, "it is missing.", f"Name it: {what}.")
-    parser.add_argument(option, metavar=metavar, default=missing, help=f"{what} (required)")
-
-
-def _choice(
-    parser: argparse.ArgumentParser, option: str, choices: Sequence[str], what: str
-) -> None:
-    parser.add_argument(
-        option,
-        metavar="|".join(choices),
-        type=one_of(option, choices),
-        default=choices[0],
-        help=f"{what} (default: {choices[0]})",
-    )
-
-
-def _number(
-    parser: argparse.ArgumentParser, option: str, default: int, least: int, what: str
-) -> None:
-    parser.add_argument(
-        option,
-        metavar="N",
-        type=whole_number(option, least),
-        default=default,
-        help=f"{what} (default: {default})",
     )
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from jobs.errors import CredtrailError
+
 CATALOG = "credtrail"
 
 EXTENSIONS = "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions"
@@ -19,8 +21,10 @@ _NAME = f"spark.sql.catalog.{CATALOG}"
 WAREHOUSE = f"{_NAME}.warehouse"
 
 
-class WarehouseError(ValueError):
+class WarehouseError(CredtrailError):
     """A warehouse that cannot be used: which, why, and what to do."""
+
+    exit_code = 2
 
 
 def local_warehouse(uri: str) -> Path | None:
@@ -31,7 +35,9 @@ def local_warehouse(uri: str) -> Path | None:
     if scheme == "file":
         return Path(unquote(urlsplit(uri).path)).resolve()
     if "://" in uri or not uri:
-        message = f"The warehouse {uri!r} is neither a folder nor an s3:// prefix: name one of these."
+        message = (
+            f"The warehouse {uri!r} is neither a folder nor an s3:// prefix: name one of these."
+        )
         raise WarehouseError(message)
     return Path(uri).expanduser().resolve()
 

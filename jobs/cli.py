@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None, *, tolerate_unknown: bool = False) -
     try:
         args = parse(sys.argv[1:] if argv is None else argv, tolerate_unknown=tolerate_unknown)
         if args.command is None:
-            _parser().print_help(sys.stderr)
+            _parser(None).print_help(sys.stderr)
             return UsageError.exit_code
         status: int = import_module(f"jobs.{args.command}").run(args)
         sys.stdout.flush()
@@ -88,7 +88,7 @@ def parse(argv: Sequence[str], *, tolerate_unknown: bool = False) -> argparse.Na
     Raises:
         UsageError: all that is wrong with them.
     """
-    args, unknown = _parser().parse_known_args(argv)
+    args, unknown = _parser(argv[0] if argv else None).parse_known_args(argv)
     values = vars(args).values()
     problems = [value.problem() for value in values if isinstance(value, Wrong)]
     problems += _wrong_window(args)
@@ -100,7 +100,8 @@ def parse(argv: Sequence[str], *, tolerate_unknown: bool = False) -> argparse.Na
     return args
 
 
-def _parser() -> _Parser:
+def _parser(chosen: str | None) -> _Parser:
+    """Return a parser that knows all commands, and the options of the one that is chosen."""
     parser = _Parser(
         prog="credtrail",
         description=_ABOUT,
@@ -111,16 +112,16 @@ def _parser() -> _Parser:
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version, and exit")
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND")
     for command in COMMANDS:
-        command.add_options(
-            commands.add_parser(
-                command.name,
-                help=command.summary,
-                description=textwrap.fill(command.description, 79),
-                epilog=f"examples:\n{command.examples}\n{_EXIT_CODES}",
-                formatter_class=argparse.RawDescriptionHelpFormatter,
-                allow_abbrev=False,
-            )
+        options = commands.add_parser(
+            command.name,
+            help=command.summary,
+            description=textwrap.fill(command.description, 79),
+            epilog=f"examples:\n{command.examples}\n{_EXIT_CODES}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
         )
+        if command.name == chosen:
+            command.add_options(options)
     return parser
 
 

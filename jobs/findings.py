@@ -98,7 +98,8 @@ def select(findings: Iterable[Row], prefix: str) -> list[Row]:
     of_case = [row for row in rows if start and row["case_id"].startswith(start)]
     single = [row for row in rows if start and row["finding_id"].startswith(start)]
     ids = sorted({row["case_id"] for row in of_case} | {row["finding_id"] for row in single})
-    if len(ids) == 1:
+    is_one_case = of_case and len({row["case_id"] for row in (*of_case, *single)}) == 1
+    if is_one_case or len(ids) == 1:
         return of_case or single
     shown = plain(prefix, 40)
     if ids:

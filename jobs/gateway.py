@@ -1,4 +1,4 @@
-"""Start the JVM that Spark runs in, so that nothing it says reaches the terminal.
+"""The JVM that Spark runs in: started so that nothing it says reaches the terminal.
 
 What Spark, its launcher and Java itself print goes to a log file; the end of it is shown only
 where the start fails. Python's own output is left alone: an error in Python shows as ever.
@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from jobs.errors import CredtrailError
 from jobs.java import find_java
 
 if TYPE_CHECKING:
@@ -20,12 +21,12 @@ if TYPE_CHECKING:
 _LINES_SHOWN = 15
 
 
-class SparkStartError(RuntimeError):
-    """Spark did not start: the end of its log, where the whole of it is, and what to do."""
+class SparkStartError(CredtrailError):
+    """Spark did not start: the end of its log, and where the whole of it is."""
 
 
 def start_jvm(options: Mapping[str, str], log: Path) -> JavaGateway:
-    """Start a JVM with Spark's options and connect to it; its output goes to the end of a file."""
+    """Start a JVM with Spark's options and connect to it; its output is added to a file."""
     from pyspark import SparkConf
     from pyspark.errors import PySparkRuntimeError
     from pyspark.java_gateway import launch_gateway
@@ -41,6 +42,13 @@ def start_jvm(options: Mapping[str, str], log: Path) -> JavaGateway:
             raise SparkStartError(failure(log, before)) from error
 
 
+def stop_jvm(gateway: JavaGateway) -> None:
+    """End a JVM and wait until it is gone."""
+    gateway.shutdown()
+    gateway.proc.stdin.close()
+    gateway.proc.wait()
+
+
 def failure(log: Path, before: int = 0) -> str:
     """Say that Spark did not start, with the last lines of its log."""
     text = log.read_bytes()[before:].decode(errors="replace")
@@ -49,8 +57,25 @@ def failure(log: Path, before: int = 0) -> str:
     return f"Spark did not start. It said:\n{end}\nThe whole of it is in {log}."
 
 
+def has_class(jvm: Any, name: str) -> bool:  # noqa: ANN401 - py4j has no types
+    """Tell whether a JVM has a class on its class path."""
+    return _loader(jvm).getResource(f"{name.replace('.', '/')}.class") is not None
+
+
+def add_to_class_path(jvm: Any, jars: Iterable[Path], driver: str) -> None:  # noqa: ANN401
+    """Add jars to a JVM that runs already, and make a database driver known that is in them."""
+    loader = _loader(jvm)
+    for jar in jars:
+        loader.addURL(jvm.java.io.File(str(jar)).toURI().toURL())
+    jvm.java.lang.Class.forName(driver, True, loader)  # noqa: FBT003 - Java takes no names
+
+
+def _loader(jvm: Any) -> Any:  # noqa: ANN401
+    return jvm.java.lang.Thread.currentThread().getContextClassLoader()
+
+
 def _use_own_spark() -> None:
-    """Take the Spark inside the pyspark package, whatever SPARK_HOME the user has from elsewhere."""
+    """Take the Spark inside the pyspark package, whatever SPARK_HOME says of another one."""
     import pyspark
 
     home = Path(pyspark.__file__).parent

@@ -10,7 +10,6 @@ path: nothing is downloaded when a job runs. On EMR and Glue the platform's own 
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import sys
 import tempfile
@@ -18,13 +17,13 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from jobs.gateway import SparkStartError, start_jvm
-from jobs.java import JavaNotFoundError
+from jobs.errors import CredtrailError
+from jobs.gateway import SparkStartError, start_jvm, stop_jvm
 
 COMMAND = f"{sys.executable} -m jobs.jars"
 
 
-class JarsError(RuntimeError):
+class JarsError(CredtrailError):
     """A jar is missing, cannot be fetched, or is not what it should be."""
 
 
@@ -74,7 +73,9 @@ def pinned() -> tuple[Jar, ...]:
     series = ".".join(spark.split(".")[:2])
     if series not in PINS:
         known = ", ".join(PINS)
-        message = f"PySpark {spark} is installed; jars are pinned for Spark {known}: install one of these."
+        message = (
+            f"PySpark {spark} is installed, but jars are pinned for {known}: install one of these."
+        )
         raise JarsError(message)
     return PINS[series]
 
@@ -122,9 +123,7 @@ def _resolve(jars: list[Jar], scratch: Path) -> None:
     except SparkStartError as error:
         message = f"The jars could not be fetched: is there a network? {error}"
         raise JarsError(message) from error
-    gateway.shutdown()
-    gateway.proc.stdin.close()
-    gateway.proc.wait()
+    stop_jvm(gateway)
 
 
 def _keep(found: Path, jar: Jar) -> Path:
@@ -151,7 +150,7 @@ def main() -> int:
     """Fetch what is missing and say so."""
     try:
         fetched = fetch()
-    except (JarsError, JavaNotFoundError) as error:
+    except CredtrailError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     for path in fetched:

@@ -11,16 +11,17 @@ import os
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from py4j.protocol import Py4JError
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
-from jobs import jars
+from jobs import class_archive, jars
 from jobs.catalog import EXTENSIONS, WAREHOUSE, catalog_options, local_warehouse
-from jobs.gateway import SparkStartError, failure, start_jvm
+from jobs.errors import CredtrailError
+from jobs.gateway import SparkStartError, add_to_class_path, failure, has_class, start_jvm
 
 __all__ = ["LOG", "SessionError", "SparkStartError", "local_warehouse", "spark_session"]
 
@@ -28,10 +29,12 @@ LOG = "spark.credtrail.log"
 """Setting that names the file which the JVM of a session writes to, where we started it."""
 
 _CONF = Path(__file__).parents[1] / "conf"
+_LOG_BYTES = 5_000_000
 _EXTENSIONS = "spark.sql.extensions"
+_JAVA_OPTIONS = "spark.driver.defaultJavaOptions"
 
 
-class SessionError(RuntimeError):
+class SessionError(CredtrailError):
     """A Spark that runs already cannot be used: what it lacks, and how to give it that."""
 
 
@@ -62,7 +65,7 @@ def spark_session(
 
 def _own(options: dict[str, str], folder: Path | None) -> SparkSession:
     """Start a Spark on this machine."""
-    class_path = os.pathsep.join(str(path) for path in jars.installed())
+    paths = jars.installed()
     log = _log_file(folder)
     before = log.stat().st_size
     options = {
@@ -70,12 +73,12 @@ def _own(options: dict[str, str], folder: Path | None) -> SparkSession:
         **_shipped("spark-local.conf"),
         **options,
         _EXTENSIONS: _with_iceberg(options.get(_EXTENSIONS)),
-        "spark.driver.extraClassPath": class_path,
+        "spark.driver.extraClassPath": os.pathsep.join(map(str, paths)),
         LOG: str(log),
     }
-    options["spark.driver.defaultJavaOptions"] += (
-        f" -Duser.timezone=UTC -Dlog4j2.configurationFile={(_CONF / 'log4j2.properties').as_uri()}"
-    )
+    log4j = (_CONF / "log4j2.properties").as_uri()
+    options[_JAVA_OPTIONS] += f" -Duser.timezone=UTC -Dlog4j2.configurationFile={log4j}"
+    options[_JAVA_OPTIONS] += class_archive.java_options()
     conf = SparkConf(loadDefaults=False).setAll(list(options.items()))
     gateway = SparkContext._gateway or start_jvm(options, log)  # noqa: SLF001 - a JVM outlives its context
     try:
@@ -97,6 +100,21 @@ def _on_platform(options: dict[str, str]) -> SparkSession:
     return builder.getOrCreate()
 
 
+def _require_iceberg(master: str) -> None:
+    """See that a JVM that runs already has Iceberg; on one machine, give it ours."""
+    jvm = SparkContext._jvm  # noqa: SLF001 - Java's own classes have no other way in
+    if has_class(jvm, "org.apache.iceberg.spark.SparkCatalog"):
+        return
+    paths = jars.installed()
+    if not master.startswith("local"):
+        message = (
+            f"Iceberg is not on the class path of the Spark at {master}. Add it: on Glue "
+            f"--datalake-formats iceberg, elsewhere --jars {','.join(map(str, paths))}"
+        )
+        raise SessionError(message)
+    add_to_class_path(jvm, paths, driver="org.sqlite.JDBC")
+
+
 def _beside(running: SparkSession, options: dict[str, str]) -> SparkSession:
     """Return the session that runs, or one beside it where that has another warehouse."""
     if EXTENSIONS not in (running.conf.get(_EXTENSIONS, None) or ""):
@@ -108,33 +126,9 @@ def _beside(running: SparkSession, options: dict[str, str]) -> SparkSession:
     same = running.conf.get(WAREHOUSE, None) == options[WAREHOUSE]
     session = running if same else running.newSession()
     for key, value in options.items():
-        if not key.startswith("spark.app."):
-            _set(session, key, value)
+        if session.conf.isModifiable(key) or key.startswith("spark.sql.catalog."):
+            session.conf.set(key, value)
     return session
-
-
-def _set(session: SparkSession, key: str, value: str) -> None:
-    """Set what a running session can still take."""
-    if session.conf.isModifiable(key) or key.startswith(WAREHOUSE.removesuffix(".warehouse")):
-        session.conf.set(key, value)
-
-
-def _require_iceberg(master: str) -> None:
-    """See that Iceberg is on the class path of a JVM that runs; on one machine, put ours there."""
-    jvm: Any = SparkContext._jvm  # noqa: SLF001 - Java's own classes have no other way in
-    loader = jvm.java.lang.Thread.currentThread().getContextClassLoader()
-    if loader.getResource("org/apache/iceberg/spark/SparkCatalog.class"):
-        return
-    paths = jars.installed()
-    if not master.startswith("local"):
-        message = (
-            f"Iceberg is not on the class path of the Spark at {master}. Add it: on Glue "
-            "--datalake-formats iceberg, elsewhere --jars " + ",".join(map(str, paths))
-        )
-        raise SessionError(message)
-    for path in paths:
-        loader.addURL(jvm.java.io.File(str(path)).toURI().toURL())
-    jvm.java.lang.Class.forName("org.sqlite.JDBC", True, loader)  # noqa: FBT003 - Java takes no names
 
 
 def _with_iceberg(extensions: str | None) -> str:
@@ -145,12 +139,12 @@ def _with_iceberg(extensions: str | None) -> str:
 def _log_file(folder: Path | None) -> Path:
     """Return the file for what the JVM says: in the warehouse, or else a temporary one."""
     if folder:
-        try:
-            (folder / "spark.log").write_bytes(b"")
-        except OSError:
-            pass
-        else:
-            return folder / "spark.log"
+        log = folder / "spark.log"
+        with suppress(OSError):  # a warehouse that can only be read has its log elsewhere
+            if log.exists() and log.stat().st_size > _LOG_BYTES:
+                log.replace(folder / "spark.log.1")
+            log.touch()
+            return log
     with tempfile.NamedTemporaryFile(prefix="credtrail-", suffix=".log", delete=False) as file:
         return Path(file.name)
 

@@ -73,7 +73,7 @@ def csv_cell(value: object) -> str:
 
 def json_line(row: Mapping[str, Any]) -> str:
     """Return a row as one line of JSON in ASCII; times are ISO 8601 in UTC."""
-    return json.dumps(row, ensure_ascii=True, default=iso).replace("\x7f", "\\u007f")
+    return json.dumps(row, ensure_ascii=True, default=iso)
 
 
 def iso(value: object) -> str:

@@ -19,7 +19,7 @@ from jobs.errors import Problem, UsageError
 from jobs.progress import Progress
 from jobs.show import plain
 from simulator import labels, shelf
-from simulator.fleet import account_ids, fleet, organisation
+from simulator.fleet import Plan, fleet
 from simulator.identity import Style
 from simulator.ids import number
 from simulator.labels import Labels
@@ -27,7 +27,7 @@ from simulator.play import Played, play
 from simulator.record import Record
 from simulator.story import Story, StoryError
 from simulator.traffic import Traffic
-from simulator.writers import FORMATS, Written, writer
+from simulator.writers import FORMATS, Writer, Written, writer
 
 START = date(2026, 3, 2)
 """First day of the trail, unless another is asked for."""
@@ -111,20 +111,20 @@ def simulate(  # noqa: PLR0913 - each is an option of the command
     Raises:
         UsageError: the folder is not empty, or stories have mistakes: all of them.
     """
-    begin, wanted = datetime.combine(start, time(), UTC), Style(style)
+    plan = Plan(
+        accounts=accounts,
+        instances=instances,
+        rate=rate,
+        start=datetime.combine(start, time(), UTC),
+        days=days,
+        seed=seed,
+        style=Style(style),
+    )
     chosen = _chosen(stories)
     _make_room(output)
-    played = [play(s, _start_of(s, begin, seed), seed, wanted) for s in chosen]
-    healthy = fleet(accounts, instances, start=begin, days=days, seed=seed, style=wanted)
-    out = writer(format, output, "" if wanted is Style.OF_2018 else organisation(seed))
-    of_stories = _by_account(played)
-    written = Written()
-    for account in sorted({*account_ids(accounts, seed), *of_stories}):
-        own = (
-            (record["eventTime"], record) for record in Traffic(healthy, account, rate).records()
-        )
-        events = merge(of_stories.get(account, ()), own, key=itemgetter(0))
-        written += out.write(account, (record for _, record in events))
+    played = [play(story, _start_of(story, plan), seed, plan.style) for story in chosen]
+    organisation = "" if plan.style is Style.OF_2018 else plan.organisation
+    written = _written(played, plan, writer(format, output, organisation))
     told = replace(
         labels.together(one.labels for one in played),
         instances=instances,
@@ -154,9 +154,21 @@ def _make_room(output: Path) -> None:
     output.mkdir(parents=True)
 
 
-def _start_of(story: Story, begin: datetime, seed: int) -> datetime:
-    minutes = number(_SPREAD_MINUTES, "start", seed, story.name)
-    return story.start or begin + timedelta(minutes=minutes)
+def _start_of(story: Story, plan: Plan) -> datetime:
+    minutes = number(_SPREAD_MINUTES, "start", plan.seed, story.name)
+    return story.start or plan.start + timedelta(minutes=minutes)
+
+
+def _written(played: list[Played], plan: Plan, out: Writer) -> Written:
+    """Write the stories and the healthy organisation, account by account."""
+    of_stories, healthy = _by_account(played), fleet(plan)
+    written = Written()
+    for account in sorted({*plan.account_ids, *of_stories}):
+        records = Traffic(healthy, account).records() if account in plan.account_ids else ()
+        own = ((record["eventTime"], record) for record in records)
+        events = merge(of_stories.get(account, ()), own, key=itemgetter(0))
+        written += out.write(account, (record for _, record in events))
+    return written
 
 
 def _by_account(played: list[Played]) -> dict[str, list[tuple[str, Record]]]:

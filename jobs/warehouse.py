@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 NAMESPACE = "credtrail"
 
+_SQLITE = b"SQLite format 3\0"
+"""How a database begins."""
+
 _WAIT = 60
 """Seconds to wait for another process that writes to the catalog."""
 
@@ -92,8 +95,12 @@ class Warehouse:
 
     def _sqlite(self, folder: Path) -> Catalog:
         file = folder / "catalog.db"
-        if not file.is_file():
+        if not file.is_file() or not file.stat().st_size:
             raise self._missing()
+        with file.open("rb") as opened:
+            if opened.read(len(_SQLITE)) != _SQLITE:
+                message = f"The catalog of {self.uri} cannot be used: {file} is no SQLite database."
+                raise InputError(message)
         from pyiceberg.catalog.sql import SqlCatalog
         from sqlalchemy import URL
 

@@ -1,1 +1,5 @@
-"""CloudTrail as dicts, made by rule and seed: stories of thefts, and a healthy fleet around them."""
+"""CloudTrail as plain dicts: an invented organisation and labelled stories. No Spark.
+
+Everything is a function of a seed: the same seed gives the same records, ids and files. Imports
+point one way: ids, moments, source -> identity, calls -> record -> story, fleet -> writers.
+"""

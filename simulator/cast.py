@@ -5,9 +5,11 @@ Two stories never share a role, an instance or a key, whatever names they use.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 
 from simulator.identity import (
     IMDS_V1,
@@ -20,16 +22,18 @@ from simulator.identity import (
     of_instance,
     of_user,
 )
-from simulator.ids import access_key_id, instance_id, unique_id
+from simulator.ids import access_key_id, instance_id, resource_id, unique_id
 from simulator.keys import of_ec2
 from simulator.story import Actor, Assumed, Instance, Story, Thief, User
 from simulator.story_checks import PLACEHOLDER
+
+_NEVER = timedelta(days=365_000)
 
 SESSION_LIFE = timedelta(hours=1)
 """Keys of an ordinary AssumeRole live this long unless the caller asks otherwise."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Cast:
     """The actors of a story that starts at a time (UTC)."""
 
@@ -44,6 +48,10 @@ class Cast:
         role = self.role(instance, instance.role)
         return Machine(instance_id(*self._words(name)), role, instance.region)
 
+    def vpc(self, machine: Machine) -> str:
+        """Return the VPC of an instance: a story has one in each account and region."""
+        return resource_id("vpc", *self._words(machine.role.account, machine.region))
+
     def role(self, actor: Actor, name: str) -> Role:
         """Return the role of a name in the actor's account."""
         role_id = unique_id("AROA", *self._words(actor.account, name))
@@ -51,21 +59,15 @@ class Cast:
 
     def key(self, name: str, at: datetime, delivery: str) -> Key:
         """Return the newest key that an instance has at a time, by way of delivery."""
-        instance = self._instance(name)
-        age = at - self.start - instance.born
-        number_issued = age // instance.rotate if instance.rotate else 0
-        return self._issued(instance, number_issued, delivery)
+        moments = self._moments(name)
+        newest = max(1, bisect_right(moments, at - self.start)) - 1
+        return self._issued(name, moments[newest], delivery)
 
-    def issues(self, name: str, until: datetime) -> Iterator[Key]:
+    def issues(self, name: str) -> Iterator[Key]:
         """Return the keys that EC2 issues to an instance: two in the same second each time."""
-        instance = self._instance(name)
-        count = 0
-        while self.start + instance.born + count * (instance.rotate or timedelta()) <= until:
+        for moment in self._moments(name):
             for delivery in (IMDS_V1, IMDS_V2):
-                yield self._issued(instance, count, delivery)
-            if not instance.rotate:
-                return
-            count += 1
+                yield self._issued(name, moment, delivery)
 
     def session_key(self, role: Assumed, issued: datetime) -> Key:
         """Return the key of a role that an actor assumes at a time."""
@@ -103,10 +105,24 @@ class Cast:
             raise TypeError(message)
         return actor
 
-    def _issued(self, instance: Instance, count: int, delivery: str) -> Key:
-        words = self._words(instance.name, count, delivery)
-        issued = self.start + instance.born + count * (instance.rotate or timedelta())
-        return of_ec2(issued, delivery, *words, lifetime=instance.lifetime)
+    def _issued(self, name: str, moment: timedelta, delivery: str) -> Key:
+        words = self._words(name, moment, delivery)
+        lifetime = self._instance(name).lifetime
+        return of_ec2(self.start + moment, delivery, *words, lifetime=lifetime)
+
+    @cache  # noqa: B019 - a cast lives as long as its story is played
+    def _moments(self, name: str) -> list[timedelta]:
+        """Return when an instance gets keys: at birth and at each start, then at each rotation."""
+        instance = self._instance(name)
+        starts = [instance.born, *(end for _, end in instance.off if end is not None)]
+        stops = [*(begin for begin, _ in instance.off), _NEVER]
+        moments: list[timedelta] = []
+        for start, stop in zip(starts, stops, strict=False):
+            moment = start
+            while moment <= self.story.end and moment < stop:
+                moments.append(moment)
+                moment += instance.rotate or _NEVER
+        return moments or [instance.born]
 
     def _words(self, *words: object) -> tuple[object, ...]:
         return ("story", self.seed, self.story.name, *words)

@@ -1,4 +1,4 @@
-"""Who makes a call: ``userIdentity`` of a record, for every kind of caller that the stories need."""
+"""Who makes a call: ``userIdentity`` of a record, for every kind of caller."""
 
 from __future__ import annotations
 

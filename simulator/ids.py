@@ -8,6 +8,7 @@ from base64 import b32encode
 _INSTANCE_DIGITS = 16
 _UNIQUE_ID_CHARS = 17
 _ACCESS_KEY_CHARS = 16
+_BYTES = 15
 _VARIANTS = "89ab"
 
 
@@ -38,12 +39,12 @@ def resource_id(kind: str, *words: object) -> str:
 
 def unique_id(prefix: str, *words: object) -> str:
     """Return a unique id of IAM: ``AROA`` begins that of a role, ``AIDA`` that of a user."""
-    return prefix + _letters(prefix, *words)[:_UNIQUE_ID_CHARS]
+    return prefix + _letters(_UNIQUE_ID_CHARS, prefix, *words)
 
 
 def access_key_id(prefix: str, *words: object) -> str:
     """Return an access key: ``ASIA`` begins a temporary one, ``AKIA`` a user's own."""
-    return prefix + _letters(prefix, *words)[:_ACCESS_KEY_CHARS]
+    return prefix + _letters(_ACCESS_KEY_CHARS, prefix, *words)
 
 
 class EventIds:
@@ -62,8 +63,9 @@ class EventIds:
         return _uuid(both[:16]), _uuid(both[16:])
 
 
-def _letters(*words: object) -> str:
-    return b32encode(digest(*words)).decode()
+def _letters(count: int, *words: object) -> str:
+    """Return capital letters and the digits 2 to 7, as AWS's ids have them."""
+    return b32encode(digest(*words)[:_BYTES]).decode()[:count]
 
 
 def _uuid(sixteen: bytes) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from simulator.calls import Call, Json
+from simulator.identity import Machine
 from simulator.ids import resource_id, uuid
 
 _STATES = {
@@ -21,18 +22,22 @@ _STATES = {
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a change is about: an instance, and an address or endpoint where one is concerned."""
+    """What a change is about: an instance in a VPC, and an address or endpoint if one changes."""
 
-    instance: str
-    region: str
-    account: str
+    machine: Machine
+    vpc: str
     address: str = ""
     endpoint: str = ""
 
     @property
-    def vpc(self) -> str:
-        """Id of the instance's VPC."""
-        return resource_id("vpc", self.account, self.region)
+    def instance(self) -> str:
+        """Id of the instance."""
+        return self.machine.id
+
+    @property
+    def account(self) -> str:
+        """Account of the instance."""
+        return self.machine.role.account
 
 
 def run_instances(target: Target) -> Call:
@@ -42,7 +47,7 @@ def run_instances(target: Target) -> Call:
         "instanceId": target.instance,
         "imageId": image["imageId"],
         "instanceState": {"code": 0, "name": "pending"},
-        "privateIpAddress": target.address or "10.0.0.10",
+        **({"privateIpAddress": target.address} if target.address else {}),
         "vpcId": target.vpc,
         "networkInterfaceSet": {
             "items": [{"networkInterfaceId": resource_id("eni", target.instance)}]
@@ -83,7 +88,7 @@ def associate_address(target: Target) -> Call:
 def create_vpc_endpoint(target: Target) -> Call:
     """Return the call that makes a VPC endpoint in the instance's VPC."""
     endpoint = target.endpoint or resource_id("vpce", target.vpc)
-    service = f"com.amazonaws.{target.region}.ec2"
+    service = f"com.amazonaws.{target.machine.region}.ec2"
     request = {"VpcId": target.vpc, "ServiceName": service, "VpcEndpointType": "Interface"}
     made = {
         "vpcEndpointId": endpoint,

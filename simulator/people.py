@@ -46,9 +46,11 @@ class People:
     """The events of one account that no instance makes for itself."""
 
     def __init__(self, fleet: Fleet, account: str, boxes: Sequence[Box], random: Random) -> None:
-        self._fleet, self._account, self._boxes, self._random = fleet, account, boxes, random
+        self._plan, self._is_empty = fleet.plan, not fleet.boxes
+        self._account, self._boxes, self._random = account, boxes, random
         self._region = boxes[0].machine.region if boxes else "us-east-1"
         self._office = Source(fleet.offices[account])
+        self._naming = [box for box in boxes if _names_sessions(box)]
 
     def hour(self, begin: int, who: Callable[[Box, int], Json]) -> Iterator[Event]:
         """Return the events of an hour.
@@ -57,7 +59,7 @@ class People:
             begin: first second of the hour, from the start of the trail.
             who: the identity of an instance at a second.
         """
-        if not self._fleet.boxes:
+        if self._is_empty:
             return
         for _ in range(1 + len(self._boxes) // _BOXES_A_CALL):
             yield self._read(self._second(begin))
@@ -71,9 +73,9 @@ class People:
                 yield self._by_autoscaling(run_instances(_target(box)), box.born)
             if box.ended is not None and box.ended // HOUR == begin // HOUR:
                 yield self._by_autoscaling(terminate_instances(_target(box)), box.ended)
-            if _names_sessions(box):
-                second = self._second(begin)
-                yield from self._named_after(box, second, who(box, second))
+        for box in self._naming:
+            second = self._second(begin)
+            yield from self._named_after(box, second, who(box, second))
 
     def _second(self, begin: int) -> int:
         """Return a second of an hour that leaves room for calls that follow."""
@@ -92,7 +94,7 @@ class People:
         session = f"i-deploy-{int(self._random.random() * 100)}"
         key = self._key(role.id, second)
         setting = self._setting("terraform")
-        call = assume_role(role, session, key, self._fleet.style)
+        call = assume_role(role, session, key, self._plan.style)
         yield second, template(call, self._office, setting), self._user("deployment-bot"), {}
         for i, event in enumerate(("ec2:DescribeInstances", "iam:GetRole"), start=1):
             call = usual(event, "", self._region, self._account)
@@ -105,16 +107,16 @@ class People:
             self._account, "aws:ec2-infrastructure", f"{self._account}:aws:ec2-infrastructure"
         )
         who = on_behalf(of_session(role, machine.id, self._key(machine.id, second)), INTERNAL)
-        if self._fleet.style is Style.MODERN:
+        if self._plan.style is Style.MODERN:
             who["inScopeOf"] = in_scope_of(machine)
         call = usual("kms:Decrypt", "", machine.region, self._account)
-        setting = Setting(self._account, machine.region, INTERNAL, self._fleet.style)
+        setting = Setting(self._account, machine.region, INTERNAL, self._plan.style)
         return second, template(call, Source(INTERNAL), setting, INTERNAL), who, {}
 
     def _by_autoscaling(self, call: Call, second: int) -> Event:
         role = self._role("AWSServiceRoleForAutoScaling", f"/aws-service-role/{_AUTOSCALING}/")
         who = of_session(role, "AutoScaling", self._key(role.id, second))
-        setting = Setting(self._account, self._region, _AUTOSCALING, self._fleet.style)
+        setting = Setting(self._account, self._region, _AUTOSCALING, self._plan.style)
         made = template(call, Source(_AUTOSCALING), setting, _AUTOSCALING)
         return second, made, on_behalf(who, _AUTOSCALING), {}
 
@@ -126,38 +128,37 @@ class People:
         role, name = self._role("DataReader"), box.machine.id
         key = self._key(name, second)
         setting = Setting(
-            self._account, box.machine.region, agent("app", self._fleet.style), self._fleet.style
+            self._account, box.machine.region, agent("app", self._plan.style), self._plan.style
         )
-        call = assume_role(role, name, key, self._fleet.style)
+        call = assume_role(role, name, key, self._plan.style)
         yield second, template(call, box.sources[0], setting), box_itself, {}
         call = usual("s3:GetObject", "", box.machine.region, self._account)
         made = template(call, box.sources[0], setting)
         yield second + 2, made, of_session(role, name, key), {}
 
     def _setting(self, client: str) -> Setting:
-        style = self._fleet.style
+        style = self._plan.style
         return Setting(self._account, self._region, agent(client, style), style)
 
     def _user(self, name: str) -> Json:
-        words = ("user", self._fleet.seed, self._account, name)
+        words = ("user", self._plan.seed, self._account, name)
         return of_user(
             self._account, name, unique_id("AIDA", *words), access_key_id("AKIA", *words)
         )
 
     def _role(self, name: str, path: str = "/") -> Role:
-        role_id = unique_id("AROA", "people", self._fleet.seed, self._account, name)
+        role_id = unique_id("AROA", "people", self._plan.seed, self._account, name)
         return Role(self._account, name, role_id, path)
 
     def _key(self, owner: str, second: int) -> Key:
-        issued = self._fleet.start + timedelta(seconds=second)
-        key_id = access_key_id("ASIA", "people", self._fleet.seed, owner, second)
+        issued = self._plan.start + timedelta(seconds=second)
+        key_id = access_key_id("ASIA", "people", self._plan.seed, owner, second)
         return Key(key_id, issued, issued + _SESSION)
 
 
 def _target(box: Box) -> Target:
-    machine = box.machine
-    private = private_ipv4(box.network.number, box.place)
-    return Target(machine.id, machine.region, machine.role.account, private)
+    network = box.network
+    return Target(box.machine, network.vpc, private_ipv4(network.number, box.place))
 
 
 def _names_sessions(box: Box) -> bool:

@@ -33,7 +33,6 @@ class Stage:
     def __init__(self, cast: Cast) -> None:
         self._cast = cast
         self._keys: dict[str, Key] = {}
-        self._last_use: dict[str, datetime] = {}
         self._events: list[Event] = []
 
     def play(self) -> list[Event]:
@@ -61,8 +60,6 @@ class Stage:
     def _identity(self, actor: Actor, at: datetime) -> Json:
         """Return who calls; a role is assumed first, if its key has run out."""
         if isinstance(actor, Instance | Thief):
-            name = self._owner(actor).name
-            self._last_use[name] = max(at, self._last_use.get(name, at))
             return self._cast.of_instance(actor, at)
         if isinstance(actor, User):
             return self._cast.of_user(actor)
@@ -96,9 +93,9 @@ class Stage:
         return key
 
     def _keys_of_instances(self) -> Iterator[Event]:
-        for name, last_use in self._last_use.items():
-            for key in self._cast.issues(name, last_use):
-                machine = self._cast.machine(name)
+        for instance in self._cast.story.of(Instance):
+            machine = self._cast.machine(instance.name)
+            for key in self._cast.issues(instance.name):
                 yield (key.issued, *issued_by_ec2(machine, key, self._cast.style), {})
 
     def _owner(self, actor: Actor) -> Actor:
@@ -118,10 +115,8 @@ def _call(cast: Cast, actor: Actor, step: Step, event: str) -> Call:
     name = actor.steals if isinstance(actor, Thief) else actor.name
     is_instance = isinstance(actor, Instance | Thief)
     if step.target:
-        target = cast.machine(step.target)
-        call = CHANGES[event](
-            Target(target.id, target.region, target.role.account, step.address, step.endpoint)
-        )
+        machine = cast.machine(step.target)
+        call = CHANGES[event](Target(machine, cast.vpc(machine), step.address, step.endpoint))
     else:
         instance = cast.machine(name).id if is_instance else ""
         call = usual(event, instance, step.region or actor.region, actor.account)

@@ -56,19 +56,27 @@ class Actor:
 
 A = TypeVar("A", bound=Actor)
 
+Span = tuple[timedelta, timedelta | None]
+"""From and to; the end itself is outside."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instance(Actor):
-    """An EC2 instance; EC2 gives it new keys when it is born and at every rotation.
+    """An EC2 instance; EC2 gives it new keys when it is born or started, and at every rotation.
 
-    ``rotate`` is none where its first keys stay; ``lifetime`` is none where keys live as long as
-    EC2's do, between 6 h 3 min and 6 h 35 min.
+    Attributes:
+        role: role of its instance profile.
+        born: when it gets its first keys.
+        rotate: time between two rotations; none where its first keys stay.
+        lifetime: of its keys; none where they live as long as EC2's do, 6 h 3 min to 6 h 35 min.
+        off: when it is switched off and gets no keys, from and to; without an end it stays off.
     """
 
     role: str
     born: timedelta
     rotate: timedelta | None
     lifetime: timedelta | None
+    off: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +163,11 @@ class Story:
     steps: tuple[Step, ...]
     expect: tuple[Expect, ...]
     quiet: bool
+
+    @property
+    def end(self) -> timedelta:
+        """Offset of the last time that a step happens."""
+        return max(step.at + (step.times - 1) * step.every for step in self.steps)
 
     def of(self, kind: type[A]) -> tuple[A, ...]:
         """Return the actors of a kind."""

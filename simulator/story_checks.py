@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from itertools import chain
 
 from simulator.lifecycle import CHANGES
 from simulator.source import is_service
 from simulator.story import Assumed, Expect, Instance, Problem, Step, Story, Thief
-from simulator.toml_checks import found
+from simulator.toml_tables import found
 from simulator.verdicts import ALARMS, EXCUSES
 
 PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_-]*)\}", re.ASCII)
@@ -51,7 +52,7 @@ def sources_of(story: Story, session: str) -> set[str]:
 def _in_actors(story: Story, file: str) -> Iterator[Problem]:
     instances = [instance.name for instance in story.of(Instance)]
     for thief in story.of(Thief):
-        where = f"{file}, thief.{thief.name}.steals"
+        where = f"{file}, thief.{thief.name}, steals"
         yield from _unknown(thief.steals, instances, "an instance", where)
     makers = [a.name for a in story.actors.values()]
     for role in story.of(Assumed):
@@ -60,40 +61,44 @@ def _in_actors(story: Story, file: str) -> Iterator[Problem]:
         others = [name for name in makers if name != role.name]
         if by and not is_service(by):
             advice = "another actor, or a service such as ecs-tasks.amazonaws.com"
-            yield from _unknown(by, others, advice, f"{where}.assumed_by")
+            yield from _unknown(by, others, advice, f"{where}, assumed_by")
         if _assumes_itself(story, role):
-            yield Problem(f"{where}.assumed_by", "it leads back.", "Begin with a user or instance.")
-        yield from _in_text(story, role.session, f"{where}.session")
+            yield Problem(
+                f"{where}, assumed_by", "it leads back.", "Begin with a user or instance."
+            )
+        yield from _in_text(story, role.session, f"{where}, session")
 
 
 def _in_step(story: Story, step: Step, where: str) -> Iterator[Problem]:
-    yield from _unknown(step.who, list(story.actors), "an actor", f"{where}.who")
+    yield from _unknown(step.who, list(story.actors), "an actor", f"{where}, who")
     instances = [instance.name for instance in story.of(Instance)]
     if step.target:
-        yield from _unknown(step.target, instances, "an instance", f"{where}.target")
+        yield from _unknown(step.target, instances, "an instance", f"{where}, target")
         for call in step.calls:
             if call not in CHANGES:
                 advice = f"A target is for {', '.join(CHANGES)}."
-                yield Problem(f"{where}.target", f"{found(call)}", advice)
+                yield Problem(f"{where}, target", f"{found(call)}", advice)
     elif step.address or step.endpoint:
         yield Problem(where, "address or endpoint without target.", "Write target as well.")
     for mapping in (step.parameters, step.response, step.set_):
         yield from _in_text(story, json.dumps(mapping), where)
-    yield from _too_early(story, step, f"{where}.at")
+    yield from _at_wrong_time(story, step, f"{where}, at")
 
 
-def _too_early(story: Story, step: Step, where: str) -> Iterator[Problem]:
+def _at_wrong_time(story: Story, step: Step, where: str) -> Iterator[Problem]:
+    """Return what is wrong with the time of a step; its own time may be wrong already."""
     actor = story.actors.get(step.who)
+    if step.at is None:
+        return
     if isinstance(actor, Thief):
-        if actor.stolen is not None and step.at is not None and step.at < actor.stolen:
+        if actor.stolen is not None and step.at < actor.stolen:
             yield Problem(where, "before the key is stolen.", "Let it happen after stolen.")
         actor = story.actors.get(actor.steals)
-    if (
-        isinstance(actor, Instance)
-        and step.at is not None
-        and actor.born is not None
-        and step.at < actor.born
-    ):
+    elif isinstance(actor, Instance):
+        times = (step.at + n * step.every for n in range(step.times))
+        if any(begin <= at < (end or timedelta.max) for at in times for begin, end in actor.off):
+            yield Problem(where, f"while {actor.name} is off.", "Let it happen when it is on.")
+    if isinstance(actor, Instance) and step.at < actor.born:
         yield Problem(where, f"before {actor.name} is born.", "Let it happen after born.")
 
 
@@ -101,16 +106,19 @@ def _in_expect(story: Story, expect: Expect, where: str) -> Iterator[Problem]:
     thief = story.actors.get(expect.session)
     if isinstance(thief, Thief):
         advice = f"The session is the instance's: write {thief.steals}."
-        yield Problem(f"{where}.session", found(expect.session), advice)
+        yield Problem(f"{where}, session", found(expect.session), advice)
         return
     sessions = [actor.name for actor in chain(story.of(Instance), story.of(Assumed))]
-    wrong = list(_unknown(expect.session, sessions, "an instance or role", f"{where}.session"))
+    wrong = list(_unknown(expect.session, sessions, "an instance or role", f"{where}, session"))
     yield from wrong
-    if not wrong and expect.session and expect.source:
+    is_whole = all(actor.source for actor in story.actors.values()) and all(
+        step.who in story.actors for step in story.steps
+    )
+    if is_whole and not wrong and expect.session and expect.source:
         seen = sources_of(story, expect.session)
         if expect.source not in seen:
             advice = f"Its calls come from {', '.join(sorted(seen)) or 'nowhere'}."
-            yield Problem(f"{where}.source", found(expect.source), advice)
+            yield Problem(f"{where}, source", found(expect.source), advice)
     yield from _in_verdict(expect, where)
 
 
@@ -125,7 +133,7 @@ def _in_verdict(expect: Expect, where: str) -> Iterator[Problem]:
     allowed = ALARMS[expect.verdict]
     if expect.excused or expect.severity not in allowed:
         advice = f"{expect.verdict} alerts: write severity as {' or '.join(allowed)}."
-        yield Problem(f"{where}.severity", found(expect.severity), advice)
+        yield Problem(f"{where}, severity", found(expect.severity), advice)
 
 
 def _in_quiet(story: Story, file: str) -> Iterator[Problem]:

@@ -11,108 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from simulator import toml_checks as check
-from simulator.identity import IMDS_V1, IMDS_V2, Style
+from simulator.identity import Style
 from simulator.source import Source, is_endpoint
-from simulator.story import (
-    ACCOUNT,
-    REGION,
-    Actor,
-    Assumed,
-    Expect,
-    Instance,
-    Problem,
-    Step,
-    Story,
-    StoryError,
-    Thief,
-    User,
-)
+from simulator.story import Actor, Expect, Problem, Step, Story, StoryError
 from simulator.story_checks import mistakes
-from simulator.toml_checks import Key
-from simulator.verdicts import SEVERITIES, VERDICTS
+from simulator.story_keys import ACTORS, DELIVERIES, EXPECT, STEP, STORY
+from simulator.toml_tables import Key, found, read
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]*", re.ASCII)
-_DELIVERIES = {"v1": IMDS_V1, "v2": IMDS_V2}
-
-_STORY = {
-    "title": Key(check.text, is_needed=True),
-    "about": Key(check.text, default=""),
-    "style": Key(check.one_of(*Style)),
-    "start": Key(check.moment),
-    "account": Key(check.account, default=ACCOUNT),
-    "region": Key(check.region, default=REGION),
-    "quiet": Key(check.flag, default=False),
-    "endpoint": Key(check.table, default={}),
-    "instance": Key(check.table, default={}),
-    "thief": Key(check.table, default={}),
-    "user": Key(check.table, default={}),
-    "role": Key(check.table, default={}),
-    "step": Key(check.tables, default=()),
-    "expect": Key(check.tables, default=()),
-}
-_CALLER = {
-    "from": Key(check.place, is_needed=True),
-    "region": Key(check.region),
-    "agent": Key(check.text, default=""),
-}
-_ACTOR = {**_CALLER, "account": Key(check.account)}
-_ACTORS: Mapping[str, tuple[type[Actor], Mapping[str, Key]]] = {
-    "instance": (
-        Instance,
-        {
-            **_ACTOR,
-            "role": Key(check.role, is_needed=True),
-            "born": Key(check.offset, default=check.offset("0s")),
-            "rotate": Key(check.rotation, default=check.offset("1h")),
-            "lifetime": Key(check.span),
-        },
-    ),
-    "thief": (
-        Thief,
-        {
-            **_CALLER,
-            "steals": Key(check.text, is_needed=True),
-            "delivery": Key(check.one_of(*_DELIVERIES), default="v2"),
-            "stolen": Key(check.offset),
-        },
-    ),
-    "user": (User, _ACTOR),
-    "role": (
-        Assumed,
-        {
-            **_ACTOR,
-            "role": Key(check.role, is_needed=True),
-            "session": Key(check.text, default=""),
-            "assumed_by": Key(check.text, is_needed=True),
-        },
-    ),
-}
-_STEP = {
-    "at": Key(check.offset, is_needed=True),
-    "who": Key(check.text, is_needed=True),
-    "call": Key(check.calls, is_needed=True),
-    "from": Key(check.place),
-    "every": Key(check.span),
-    "times": Key(check.times),
-    "error_code": Key(check.text, default=""),
-    "agent": Key(check.text, default=""),
-    "region": Key(check.region, default=""),
-    "invoked_by": Key(check.service, default=""),
-    "target": Key(check.text, default=""),
-    "address": Key(check.text, default=""),
-    "endpoint": Key(check.endpoint, default=""),
-    "parameters": Key(check.table),
-    "response": Key(check.table),
-    "set": Key(check.table, default={}),
-}
-_EXPECT = {
-    "session": Key(check.text, is_needed=True),
-    "source": Key(check.place, is_needed=True),
-    "verdict": Key(check.one_of(*VERDICTS), is_needed=True),
-    "severity": Key(check.one_of(*SEVERITIES), default=""),
-    "excused": Key(check.flag, default=False),
-    "style": Key(check.one_of(*Style), default=""),
-}
 
 
 def load(paths: Iterable[Path]) -> tuple[Story, ...]:
@@ -159,7 +65,7 @@ def _parsed(text: str, file: str, problems: list[Problem]) -> Story | None:
     except tomllib.TOMLDecodeError as error:
         problems.append(Problem(file, f"not TOML: {error}.", "See https://toml.io."))
         return None
-    told = check.read(tables, _STORY, file, problems)
+    told = read(tables, STORY, file, problems)
     owners = _owners(told["endpoint"], file, problems)
     story = Story(
         name=Path(file).stem,
@@ -180,31 +86,31 @@ def _owners(table: Mapping[str, object], file: str, problems: list[Problem]) -> 
     """Return who owns which endpoint."""
     keys = {name: Key(check.account, default="") for name in table if is_endpoint(name)}
     problems += [
-        Problem(f"{file}, endpoint", check.found(name), 'Write vpce-0123456789abcdef0 = "account".')
+        Problem(f"{file}, endpoint", found(name), 'Write vpce-0123456789abcdef0 = "account".')
         for name in table
         if name not in keys
     ]
     known = {name: value for name, value in table.items() if name in keys}
-    return check.read(known, keys, f"{file}, endpoint", problems)
+    return read(known, keys, f"{file}, endpoint", problems)
 
 
 def _actors(
     told: Mapping[str, Any], owners: Mapping[str, str], file: str, problems: list[Problem]
 ) -> Mapping[str, Actor]:
     actors: dict[str, Actor] = {}
-    for kind, (make, keys) in _ACTORS.items():
+    for kind, (make, keys) in ACTORS.items():
         for name, table in told[kind].items():
             where = f"{file}, {kind}.{name}"
-            values = check.read(table, keys, where, problems)
+            values = read(table, keys, where, problems)
             if not _NAME.fullmatch(name):
                 advice = "Name actors in lower-case letters, digits, - and _, a letter first."
-                problems.append(Problem(where, check.found(name), advice))
+                problems.append(Problem(where, found(name), advice))
             if name in actors:
                 problems.append(Problem(where, "the name is taken.", "Give each actor its own."))
             for common in ("account", "region"):
                 values[common] = values.get(common) or told[common]
             if kind == "thief":
-                values["delivery"] = _DELIVERIES[values["delivery"]]
+                values["delivery"] = DELIVERIES[values["delivery"]]
             actors[name] = make(name=name, source=_owned(values.pop("from"), owners), **values)
     return actors
 
@@ -214,7 +120,7 @@ def _steps(
 ) -> Iterator[Step]:
     for i, table in enumerate(tables, start=1):
         where = f"{file}, step {i}"
-        values = check.read(table, _STEP, where, problems)
+        values = read(table, STEP, where, problems)
         if (values["every"] is None) != (values["times"] is None):
             advice = "Write every and times together: how long apart, and how often."
             problems.append(Problem(where, "one of every and times is missing.", advice))
@@ -230,7 +136,7 @@ def _steps(
 
 def _expected(tables: Iterable[object], file: str, problems: list[Problem]) -> Iterator[Expect]:
     for i, table in enumerate(tables, start=1):
-        values = check.read(table, _EXPECT, f"{file}, expect {i}", problems)
+        values = read(table, EXPECT, f"{file}, expect {i}", problems)
         yield Expect(**{**values, "source": str(values["source"] or "")})
 
 

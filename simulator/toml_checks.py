@@ -3,93 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
+import itertools
 import json
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from simulator import moments, source
-from simulator.story import Problem
+from simulator.story import Span
+from simulator.toml_tables import Check, NotAllowedError
 
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d", re.ASCII)
 _ACCOUNT = re.compile(r"\d{12}", re.ASCII)
 _CALL = re.compile(r"[a-z0-9-]+:[A-Z][A-Za-z0-9]+", re.ASCII)
 _ROLE = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
-_LONGEST = 80
-
-Check = Callable[[object], Any]
-
-
-class NotAllowedError(ValueError):
-    """A value that cannot be; the message is what can."""
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """A key of a table: its check, whether it must be there, and what stands for it if not."""
-
-    check: Check
-    is_needed: bool = False
-    default: object = None
-
-
-def read(
-    table: object, keys: Mapping[str, Key], where: str, problems: list[Problem]
-) -> dict[str, Any]:
-    """Return the checked values of a table, and add what is wrong with it to the problems.
-
-    Args:
-        table: as TOML has it.
-        keys: all that may stand in it.
-        where: file and name of the table.
-        problems: grows.
-    """
-    if not isinstance(table, Mapping):
-        problems.append(Problem(where, found(table), "It must be a table."))
-        return {name: key.default for name, key in keys.items()}
-    problems += [
-        Problem(f"{where}, {name}", "unknown key.", _nearest(name, keys))
-        for name in table
-        if name not in keys
-    ]
-    return {name: _value(table, name, key, where, problems) for name, key in keys.items()}
-
-
-def found(value: object) -> str:
-    """Return a value as a problem shows it."""
-    shown = json.dumps(value, default=str, ensure_ascii=True)
-    return f"found {shown if len(shown) <= _LONGEST else shown[:_LONGEST] + '...'}."
-
-
-def _value(
-    table: Mapping[str, object], name: str, key: Key, where: str, problems: list[Problem]
-) -> object:
-    if name not in table:
-        if key.is_needed:
-            problems.append(Problem(f"{where}, {name}", "it is missing.", _allowed(key.check)))
-        return key.default
-    try:
-        return key.check(table[name])
-    except NotAllowedError as error:
-        problems.append(Problem(f"{where}, {name}", found(table[name]), str(error)))
-        return key.default
-
-
-def _allowed(check: Check) -> str:
-    try:
-        check(None)
-    except NotAllowedError as error:
-        return str(error)
-    return "Write it."
-
-
-def _nearest(name: str, keys: Mapping[str, Key]) -> str:
-    near = difflib.get_close_matches(name.lower(), keys, n=1)
-    meant = f"Did you mean {near[0]}? " if near else ""
-    return f"{meant}Allowed: {', '.join(keys)}."
 
 
 def _matching(pattern: re.Pattern[str], allowed: str) -> Check:
@@ -152,6 +79,26 @@ def span(value: object) -> timedelta:
         return length
     message = "Write more than nothing."
     raise NotAllowedError(message)
+
+
+def spans(value: object) -> tuple[Span, ...]:
+    """Check a list of times from and to, in order."""
+    with contextlib.suppress(NotAllowedError, AttributeError, TypeError, ValueError):
+        found = [_one_span(text) for text in value] if isinstance(value, list) else []
+        edges = [edge for span in found for edge in span]
+        if found and None not in edges[:-1] and _is_rising([e for e in edges if e is not None]):
+            return tuple(found)
+    message = 'Write a list of times from and to, in order, such as ["2h..10h", "30h.."].'
+    raise NotAllowedError(message)
+
+
+def _one_span(text: str) -> Span:
+    begin, _, end = text.partition("..")
+    return offset(begin), offset(end) if end else None
+
+
+def _is_rising(edges: list[timedelta]) -> bool:
+    return all(a < b for a, b in itertools.pairwise(edges))
 
 
 def rotation(value: object) -> timedelta | None:

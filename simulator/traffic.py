@@ -15,7 +15,7 @@ from simulator.agents import agent, client_of
 from simulator.calls import OF_INSTANCE, Json, usual
 from simulator.fleet import HOUR, Box, Fleet
 from simulator.identity import IMDS_V1, IMDS_V2, Key, of_instance, on_behalf
-from simulator.ids import EventIds, number
+from simulator.ids import EventIds
 from simulator.people import Event, People
 from simulator.record import Record, Setting, issued_by_ec2, stamp, template
 from simulator.source import INTERNAL, Source
@@ -45,36 +45,29 @@ _SHARE_FOR_IT = 0.03
 _SHARE_FORWARDED = 0.25
 _BY_SECOND_SOURCE = ("ssm:", "kms:", "secretsmanager:")
 _CLIENTS = ("app", "java", "go")
-_OLD_METADATA = 8
 _START_SECONDS = 60
 
 
 class Traffic:
     """The records of one account of a fleet."""
 
-    def __init__(self, fleet: Fleet, account: str, rate: float) -> None:
-        """Prepare the account.
-
-        Args:
-            fleet: the organisation.
-            account: one of its accounts.
-            rate: calls of an instance per hour, beside the key it gets.
-        """
-        self._fleet, self._rate = fleet, rate
-        self._random = Random(f"traffic {fleet.seed} {account}")  # noqa: S311 - repeatable
-        self._ids = EventIds("fleet", fleet.seed, account)
+    def __init__(self, fleet: Fleet, account: str) -> None:
+        """Prepare one account of an organisation."""
+        self._plan = fleet.plan
+        self._random = Random(f"traffic {self._plan.seed} {account}")  # noqa: S311 - repeatable
+        self._ids = EventIds("fleet", self._plan.seed, account)
         self._boxes = [box for box in fleet.boxes if box.machine.role.account == account]
         self._templates: dict[tuple[object, ...], Record] = {}
-        self._newest: dict[str, tuple[int, Json]] = {}
+        self._keys: dict[tuple[str, int], tuple[int, Key, Json]] = {}
         self._people = People(fleet, account, self._boxes, self._random)
 
     def records(self) -> Iterator[Record]:
         """Return all records, in order of time."""
-        for begin in range(0, self._fleet.seconds, HOUR):
+        for begin in range(0, self._plan.seconds, HOUR):
             events = [event for box in self._boxes for event in self._of_box(box, begin)]
             events += self._people.hour(begin, self._who)
             events.sort(key=lambda event: event[0])
-            at = (self._fleet.start + timedelta(seconds=begin)).strftime("%Y-%m-%dT%H:")
+            at = (self._plan.start + timedelta(seconds=begin)).strftime("%Y-%m-%dT%H:")
             for second, made, who, own in events:
                 rest = second - begin
                 when = f"{at}{rest // 60:02d}:{rest % 60:02d}Z"
@@ -88,30 +81,29 @@ class Traffic:
         turn = begin + (box.issued - begin) % HOUR
         if self._is_alive(box, turn):
             yield from self._issued(box, turn)
-        for second in self._seconds(box, begin):
+        for second in self._seconds(begin):
             if self._is_alive(box, second):
                 yield (second, *self._call(box, self._who(box, second)))
-        first = _first_call(box)
-        if begin <= first < end:
-            yield from self._first_calls(box, first)
+        if begin <= box.first < end:
+            yield from self._first_calls(box)
 
     def _is_alive(self, box: Box, second: int) -> bool:
         """Tell whether an instance has a key and is not about to end."""
         is_started = box.born < 0 or second >= box.issued + _START_SECONDS or second == box.issued
         return is_started and (box.ended is None or second < box.ended - _START_SECONDS)
 
-    def _seconds(self, box: Box, begin: int) -> Iterator[int]:
-        expected = self._rate * (0.5 + self._random.random())
+    def _seconds(self, begin: int) -> Iterator[int]:
+        expected = self._plan.rate * (0.5 + self._random.random())
         count = int(expected) + (self._random.random() < expected % 1)
         for _ in range(count):
             yield begin + int(self._random.random() * HOUR)
 
-    def _first_calls(self, box: Box, second: int) -> Iterator[Event]:
+    def _first_calls(self, box: Box) -> Iterator[Event]:
         """Return a call from each source of an instance, soon after the trail first shows it."""
-        who = self._who(box, second)
+        who = self._who(box, box.first)
         for i, source in enumerate(box.sources):
             event = "ssm:UpdateInstanceInformation"
-            yield (second + i, *self._from(box, source, event, who))
+            yield (box.first + i, *self._from(box, source, event, who))
 
     def _call(self, box: Box, who: Json) -> tuple[Record, Json, Json]:
         chance = self._random.random()
@@ -144,43 +136,36 @@ class Traffic:
         made = self._templates.get(key)
         if made is None:
             region, account = box.machine.region, box.machine.role.account
-            name = service or agent(client, self._fleet.style)
+            name = service or agent(client, self._plan.style)
             call = usual(event, box.machine.id, region, account)
-            setting = Setting(account, region, name, self._fleet.style)
+            setting = Setting(account, region, name, self._plan.style)
             made = self._templates[key] = template(call, source, setting, service)
         return made
 
     def _issued(self, box: Box, second: int) -> Iterator[Event]:
         """Return EC2's AssumeRole: two in the same second at first, one each hour after that."""
-        count = (second - box.issued) // HOUR
-        for delivery in (IMDS_V1, IMDS_V2) if count == 0 else (self._delivery(box),):
-            key = self._key(box, count, delivery)
-            yield (second, *issued_by_ec2(box.machine, key, self._fleet.style), {})
+        count, style = (second - box.issued) // HOUR, self._plan.style
+        yield (second, *issued_by_ec2(box.machine, self._held(box, count)[1], style), {})
+        if count == 0:
+            other = IMDS_V1 if box.delivery == IMDS_V2 else IMDS_V2
+            key = self._key(box, count, other)
+            yield (second, *issued_by_ec2(box.machine, key, style), {})
 
     def _who(self, box: Box, second: int) -> Json:
-        return self._identity(box, (second - box.issued) // HOUR)
+        """Return who calls with the key that an instance has at a second."""
+        return self._held(box, (second - box.issued) // HOUR)[2]
 
-    def _identity(self, box: Box, count: int) -> Json:
-        """Return who calls with the key of an hour of a box's life."""
-        newest = self._newest.get(box.machine.id)
-        if newest is None or newest[0] != count:
-            key = self._key(box, count, self._delivery(box))
-            newest = (count, of_instance(box.machine, key, self._fleet.style))
-            self._newest[box.machine.id] = newest
-        return newest[1]
+    def _held(self, box: Box, count: int) -> tuple[int, Key, Json]:
+        """Return an instance's key of an hour of its life; the last two are kept."""
+        place = box.machine.id, count % 2
+        held = self._keys.get(place)
+        if held is None or held[0] != count:
+            key = self._key(box, count, box.delivery)
+            held = count, key, of_instance(box.machine, key, self._plan.style)
+            self._keys[place] = held
+        return held
 
     def _key(self, box: Box, count: int, delivery: str) -> Key:
-        issued = self._fleet.start + timedelta(seconds=box.issued + count * HOUR)
-        words = ("fleet", self._fleet.seed, box.machine.id, count, delivery)
+        issued = self._plan.start + timedelta(seconds=box.issued + count * HOUR)
+        words = ("fleet", self._plan.seed, box.machine.id, count, delivery)
         return keys.of_ec2(issued, delivery, *words)
-
-    def _delivery(self, box: Box) -> str:
-        """Return which version of the metadata service an instance uses: some still use the old."""
-        is_old = number(_OLD_METADATA, "delivery", box.machine.id) == 0
-        return IMDS_V1 if is_old else IMDS_V2
-
-
-def _first_call(box: Box) -> int:
-    """Return the second of a box's first call; two calls fit into its hour."""
-    second = max(box.issued + _START_SECONDS, 0) + number(300, "first", box.machine.id)
-    return second + 1 if second % HOUR == HOUR - 1 else second

@@ -55,6 +55,7 @@ def owed(findings: DataFrame, placed: DataFrame, done: DataFrame) -> DataFrame:
     session = ["session_name", "source", "account_id", "recorded_role_id"]
     return (
         suspicious_calls(placed)
+        .drop("aws")
         .join(
             findings.select("finding_id", "session_id", "source", "aws"),
             on=["session_id", "source"],

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 
 import pyarrow as pa
 
 from simulator.record import Record
 
 _TEXT = pa.string()
-_Cell = Callable[[object], object]
 
 
 def _struct(*names: str, **others: pa.DataType) -> pa.StructType:
-    texts = {name: _TEXT for name in names}
+    texts = dict.fromkeys(names, _TEXT)
     return pa.struct(list((texts | others).items()))
 
 
@@ -73,26 +73,45 @@ SCHEMA = pa.schema([(name.lower(), kind) for name, kind in _FIELDS.items()])
 
 
 def table(records: Sequence[Record]) -> pa.Table:
-    """Return records as rows; objects that many share are turned into cells once."""
-    columns = [
-        pa.array(_cells([record.get(name) for record in records], kind), kind)
-        for name, kind in _FIELDS.items()
-    ]
+    """Return records as rows."""
+    columns = [_column([r.get(name) for r in records], kind) for name, kind in _FIELDS.items()]
     return pa.Table.from_arrays(columns, schema=SCHEMA)
 
 
-def _cells(values: Sequence[object], kind: pa.DataType) -> list[object]:
-    """Return the cells of a column: the same object gives the same cell."""
+def _column(values: Sequence[object], kind: pa.DataType) -> pa.Array:
+    """Return a column: quickly, unless a story has put something odd into one of its values."""
+    is_text = kind == _TEXT
+    try:
+        return pa.array(_cells(values, _text if is_text else _lower), kind)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        return pa.array(_cells(values, lambda value: _nested(value, kind)), kind)
+
+
+def _cells(values: Sequence[object], cell: Callable[[object], object]) -> list[object]:
+    """Return the cells of a column; one object that many records share is one cell."""
     done: dict[int, object] = {}
-    cells = []
+    cells: list[object] = []
     for value in values:
-        if value is None or (isinstance(value, str) and kind == _TEXT):
+        if value is None or (cell is _text and type(value) is str):
             cells.append(value)
             continue
-        if id(value) not in done:
-            done[id(value)] = _text(value) if kind == _TEXT else _nested(value, kind)
-        cells.append(done[id(value)])
+        made = done.get(id(value))
+        if made is None:
+            made = done[id(value)] = cell(value)
+        cells.append(made)
     return cells
+
+
+def _lower(value: object) -> object:
+    """Return a value with the names in it in lower case."""
+    if isinstance(value, dict):
+        return {_lower_name(name): _lower(inner) for name, inner in value.items()}
+    return [_lower(item) for item in value] if isinstance(value, list) else value
+
+
+@cache
+def _lower_name(name: str) -> str:
+    return name.lower()
 
 
 def _nested(value: object, kind: pa.DataType) -> object:
@@ -100,7 +119,7 @@ def _nested(value: object, kind: pa.DataType) -> object:
     if pa.types.is_struct(kind):
         if not isinstance(value, Mapping):
             return None
-        lower = {str(name).lower(): inner for name, inner in value.items()}
+        lower = {name.lower(): inner for name, inner in value.items()}
         return {field.name: _nested(lower.get(field.name), field.type) for field in kind}
     if pa.types.is_list(kind):
         items = value if isinstance(value, list) else []

@@ -10,38 +10,38 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from transforms.events.json_documents import LIST, OBJECT, TRAIL, why_broken
-from transforms.events.json_items import FIELDS, OPTIONS, indexed, item, let
+from transforms.events.json_documents import LIST, OPTIONS, TRAIL, parsed, why_broken
+from transforms.events.json_items import FIELDS, indexed, item, let
 
 _TEXTS = T.ArrayType(T.StringType())
 _ELEMENTS = T.StructType().add("d", _TEXTS).add("end", T.StringType())
 _RECORDS = T.StructType().add("Records", _TEXTS)
 
+_FREE_FORM = ("requestParameters", "responseElements")
+_SHALLOW = T.StructType([field for field in FIELDS if field.name not in _FREE_FORM])
+
 _OBJECTS_MEET = r'\G((?:[^"}]++|"[^"\\]*+(?:\\.[^"\\]*+)*+"|\}(?!\s*+\{))*+\})\s*+(?=\{)'
 """A brace that closes, outside of any text, before one that opens: never within one document."""
 
 
-def taken_apart(document: Column, kind: Column, events: Column) -> Column:
-    """The items of a document, each with its text and place; none of an empty object.
-
-    Args:
-        document: its text.
-        kind: its kind.
-        events: what was parsed of it at once; null where it is not JSON. Used where it is JSON
-            and still cannot be taken apart, as Spark writes no text that is nested very deep.
-    """
+def taken_apart(document: Column, kind: Column) -> Column:
+    """The items of a document, each with its text and place; none of an empty object."""
     whole = F.when(kind == LIST, document).otherwise(_bracketed(document))
     apart = F.when(kind != LIST, _bracketed(F.regexp_replace(document, _OBJECTS_MEET, "$1,")))
-    last_resort = F.when(events.isNotNull(), _without_text(events, kind)).otherwise(
-        F.array(item(text=document, broken=why_broken(document)))
-    )
+    broken = F.array(item(text=document, broken=why_broken(document)))
+
+    def in_depth(shallow: Column) -> Column:
+        is_whole = (shallow["end"] == "1") & shallow["odd"].isNull()
+        return F.when(is_whole, _shallow_items(shallow["d"]["Records"], kind)).otherwise(broken)
+
+    def in_parts(texts: Column) -> Column:
+        deep = let(parsed(document, kind, _SHALLOW), in_depth)
+        return F.when(texts.isNotNull(), _numbered(texts)).otherwise(deep)
+
     return let(
         _elements(whole),
-        lambda one: F.when(one.isNotNull(), _items(one, kind)).otherwise(
-            let(
-                _elements(apart),
-                lambda many: F.when(many.isNotNull(), _numbered(many)).otherwise(last_resort),
-            )
+        lambda texts: F.when(texts.isNotNull(), _items(texts, kind)).otherwise(
+            let(_elements(apart), in_parts)
         ),
     )
 
@@ -102,8 +102,20 @@ def _event(text: Column) -> Column:
     return let(F.from_json(text, FIELDS, OPTIONS), with_texts)
 
 
-def _without_text(events: Column, kind: Column) -> Column:
-    name = F.when(kind == TRAIL, F.lit("Records")).when(kind != OBJECT, F.lit(""))
-    return F.transform(
-        events, lambda event, i: item(text=F.to_json(event), place=indexed(name, i), event=event)
-    )
+def _shallow_items(events: Column, kind: Column) -> Column:
+    """Items of a document that is nested deeper than Spark can write as text.
+
+    They lack what only their free-form fields tell, and their text.
+    """
+    name = F.when(kind == TRAIL, F.lit("Records")).when(kind == LIST, F.lit(""))
+
+    def shallow(event: Column, index: Column) -> Column:
+        columns = [
+            (F.lit(None).cast("string") if field.name in _FREE_FORM else event[field.name]).alias(
+                field.name
+            )
+            for field in FIELDS
+        ]
+        return item(text=F.to_json(event), place=indexed(name, index), event=F.struct(*columns))
+
+    return F.transform(events, shallow)

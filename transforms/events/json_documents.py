@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+OPTIONS = {
+    "columnNameOfCorruptRecord": "odd",
+    "allowSingleQuotes": "false",
+    "maxNestingDepth": "100000",
+    "maxNumLen": "100000",
+}
+"""JSON as the standard has it, however deep; a column ``odd`` tells of values of a wrong type."""
 
 TRAIL, LIST, OBJECT = "trail", "list", "object"
 """Kinds of document, by how it begins: an object with ``Records``, a list, anything else."""
@@ -33,6 +42,24 @@ def kind(document: Column) -> Column:
         .when(start.rlike(r"^\s*\["), F.lit(LIST))
         .otherwise(F.lit(OBJECT))
     )
+
+
+def parsed(document: Column, kind: Column, fields: T.StructType) -> Column:
+    """A document parsed at once, as a struct: its records as ``d.Records``, and end, odd.
+
+    ``end`` is 1, unless brackets close too early or something follows the document. ``odd`` is
+    null, unless a value is of a wrong type.
+    """
+    trail = F.concat(F.lit('{"d":'), document, F.lit(',"end":1}'))
+    start, end = F.lit('{"d":{"Records":'), F.lit('},"end":1}')
+    text = (
+        F.when(kind == TRAIL, trail)
+        .when(kind == LIST, F.concat(start, document, end))
+        .otherwise(F.concat(start, F.lit("["), document, F.lit("]"), end))
+    )
+    records = T.StructType().add("Records", T.ArrayType(fields))
+    shape = T.StructType().add("d", records).add("end", T.StringType()).add("odd", T.StringType())
+    return F.from_json(text, shape, OPTIONS)
 
 
 def why_broken(document: Column) -> Column:

@@ -15,14 +15,6 @@ _LOGSTASH_TIME = "@timestamp"
 FIELDS = record.fields(_LOGSTASH_TIME)
 """What is parsed of a record."""
 
-OPTIONS = {
-    "columnNameOfCorruptRecord": "odd",
-    "allowSingleQuotes": "false",
-    "maxNestingDepth": "100000",
-    "maxNumLen": "100000",
-}
-"""JSON as the standard has it, however deep; a column ``odd`` tells of values of a wrong type."""
-
 _ITEM = (
     T.StructType()
     .add("place", T.StringType())

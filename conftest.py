@@ -1,0 +1,36 @@
+"""One Spark for all tests, and its name for doctests; here, as doctests are beside the code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+SMALL = {
+    "spark.master": "local[2]",
+    "spark.driver.memory": "2g",
+    "spark.sql.shuffle.partitions": "2",
+}
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """Return the session of all tests; ``spark_session`` makes further ones beside it, cheaply."""
+    from jobs.session import spark_session
+
+    session = spark_session(SMALL, str(tmp_path_factory.mktemp("warehouse")), "credtrail tests")
+    yield session
+    session.stop()
+
+
+@pytest.fixture(autouse=True)
+def _name_for_doctests(request: pytest.FixtureRequest) -> None:
+    """Give a doctest that says ``spark`` the session; the others start none."""
+    examples = getattr(getattr(request.node, "dtest", None), "examples", ())
+    if any("spark" in example.source for example in examples):
+        names = request.getfixturevalue("doctest_namespace")
+        names["spark"] = request.getfixturevalue("spark")
