@@ -5,7 +5,6 @@ Stories are played in a healthy organisation; all of it depends on the options a
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 from dataclasses import replace
@@ -13,8 +12,10 @@ from datetime import UTC, date, datetime, time, timedelta
 from heapq import merge
 from operator import itemgetter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from jobs.argument_types import Wrong, day, one_of, whole_number
+from jobs.argument_types import Wrong, choice, day, needed
+from jobs.argument_types import number as whole
 from jobs.errors import Problem, UsageError
 from jobs.progress import Progress
 from jobs.show import plain
@@ -22,12 +23,16 @@ from simulator import labels, shelf
 from simulator.fleet import Plan, fleet
 from simulator.identity import Style
 from simulator.ids import number
-from simulator.labels import Labels
 from simulator.play import Played, play
-from simulator.record import Record
 from simulator.story import Story, StoryError
 from simulator.traffic import Traffic
 from simulator.writers import FORMATS, Writer, Written, writer
+
+if TYPE_CHECKING:
+    import argparse
+
+    from simulator.labels import Labels
+    from simulator.record import Record
 
 START = date(2026, 3, 2)
 """First day of the trail, unless another is asked for."""
@@ -41,10 +46,7 @@ _SPREAD_MINUTES = 6 * 60
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``simulate``; mistakes are noted in their values, not raised."""
-    missing = Wrong("--output", "it is missing.", "Name it: an empty folder for the files.")
-    parser.add_argument(
-        "--output", metavar="DIR", default=missing, help="empty folder for the files (required)"
-    )
+    needed(parser, "--output", "DIR", "an empty folder for the files")
     parser.add_argument(
         "--stories",
         metavar="GLOB",
@@ -52,18 +54,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="which stories to play: names such as 'T0*', several with commas, files such as "
         "'my/*.toml', or none (default: all)",
     )
-    _choice(parser, "--format", FORMATS, "shape of the files")
-    _choice(parser, "--style", STYLES, "records as CloudTrail writes them today, or wrote in 2018")
-    _number(parser, "--accounts", 3, 1, "accounts of the organisation")
-    _number(parser, "--instances", 300, 0, "healthy instances beside the stories, in all accounts")
-    _number(parser, "--days", 3, 1, "days of history")
+    choice(parser, "--format", FORMATS, "shape of the files")
+    choice(parser, "--style", STYLES, "records as CloudTrail writes them today, or wrote in 2018")
+    whole(parser, "--accounts", 3, 1, "accounts of the organisation")
+    whole(parser, "--instances", 300, 0, "healthy instances beside the stories, in all accounts")
+    whole(parser, "--days", 3, 1, "days of history")
     parser.add_argument(
-        "--rate", metavar="N", type=_rate, default=3.0, help="calls an instance-hour (default: 3)"
+        "--rate", metavar="N", type=_rate, default=3.0, help="calls per instance-hour (default: 3)"
     )
     parser.add_argument(
-        "--start", metavar="DATE", type=day("--start"), default=START, help=f"first day ({START})"
+        "--start",
+        metavar="DATE",
+        type=day("--start"),
+        default=START,
+        help=f"first day, UTC (default: {START})",
     )
-    _number(parser, "--seed", 1, 0, "the same seed gives the same files")
+    whole(parser, "--seed", 1, 0, "the same seed gives the same files")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -183,27 +189,3 @@ def _rate(text: str) -> float | Wrong:
     if re.fullmatch(r"\d{1,6}(\.\d{1,6})?", text, re.ASCII):
         return float(text)
     return Wrong("--rate", f"found {plain(text, 80)!r}.", "Write a number, such as 3 or 0.5.")
-
-
-def _choice(
-    parser: argparse.ArgumentParser, option: str, choices: tuple[str, ...], what: str
-) -> None:
-    parser.add_argument(
-        option,
-        metavar="|".join(choices),
-        type=one_of(option, choices),
-        default=choices[0],
-        help=f"{what} (default: {choices[0]})",
-    )
-
-
-def _number(
-    parser: argparse.ArgumentParser, option: str, default: int, least: int, what: str
-) -> None:
-    parser.add_argument(
-        option,
-        metavar="N",
-        type=whole_number(option, least),
-        default=default,
-        help=f"{what} (default: {default})",
-    )

@@ -7,7 +7,10 @@ that the stories use.
 from __future__ import annotations
 
 import ipaddress
-from random import Random
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from random import Random
 
 _IPV4 = {
     "us-west-2": ("34.208.0.0/12", "44.224.0.0/11"),

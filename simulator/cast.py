@@ -6,10 +6,9 @@ Two stories never share a role, an instance or a key, whatever names they use.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cache
+from typing import TYPE_CHECKING
 
 from simulator.identity import (
     IMDS_V1,
@@ -27,6 +26,9 @@ from simulator.keys import of_ec2
 from simulator.story import Actor, Assumed, Instance, Story, Thief, User
 from simulator.story_checks import PLACEHOLDER
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 _NEVER = timedelta(days=365_000)
 
 SESSION_LIFE = timedelta(hours=1)
@@ -41,6 +43,7 @@ class Cast:
     start: datetime
     seed: int
     style: Style
+    _known: dict[str, list[timedelta]] = field(default_factory=dict)
 
     def machine(self, name: str) -> Machine:
         """Return the instance of a name."""
@@ -110,9 +113,10 @@ class Cast:
         lifetime = self._instance(name).lifetime
         return of_ec2(self.start + moment, delivery, *words, lifetime=lifetime)
 
-    @cache  # noqa: B019 - a cast lives as long as its story is played
     def _moments(self, name: str) -> list[timedelta]:
         """Return when an instance gets keys: at birth and at each start, then at each rotation."""
+        if name in self._known:
+            return self._known[name]
         instance = self._instance(name)
         starts = [instance.born, *(end for _, end in instance.off if end is not None)]
         stops = [*(begin for begin, _ in instance.off), _NEVER]
@@ -122,7 +126,7 @@ class Cast:
             while moment <= self.story.end and moment < stop:
                 moments.append(moment)
                 moment += instance.rotate or _NEVER
-        return moments or [instance.born]
+        return self._known.setdefault(name, moments or [instance.born])
 
     def _words(self, *words: object) -> tuple[object, ...]:
         return ("story", self.seed, self.story.name, *words)

@@ -7,15 +7,18 @@ within the first hour of an instance's life, so that nothing appears late that a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from random import Random
+from typing import TYPE_CHECKING
 
 from simulator.addresses import REGIONS, Addresses, private_ipv4
 from simulator.identity import IMDS_V1, IMDS_V2, Machine, Role, Style
 from simulator.ids import digest, instance_id, number, resource_id, unique_id
 from simulator.source import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
 
 HOUR, DAY = 3600, 86_400
 

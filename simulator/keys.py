@@ -9,7 +9,7 @@ from simulator.ids import access_key_id, number
 
 _SHORTEST = timedelta(hours=6, minutes=3)
 _SPREAD_SECONDS = 32 * 60
-"""Issued lifetimes lie between 6 h 3 min and 6 h 35 min (facts section 7.1)."""
+"""Lifetimes seen in public records of 2018 to 2023: 6 h 3 min to 6 h 35 min."""
 
 
 def of_ec2(

@@ -7,9 +7,12 @@ is any finding of a session of the healthy fleet, which has no labels at all.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
 
 FILE = "_expected.json"
 """Readers of CloudTrail pass over names that begin with an underscore."""

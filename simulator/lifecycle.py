@@ -6,12 +6,16 @@ that is named after the request.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from simulator.calls import Call, Json
-from simulator.identity import Machine
 from simulator.ids import resource_id, uuid
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from simulator.identity import Machine
 
 _STATES = {
     "StartInstances": ((80, "stopped"), (0, "pending")),

@@ -6,9 +6,8 @@ instances beside their own, and sessions that applications name after their inst
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
-from random import Random
+from typing import TYPE_CHECKING
 
 from simulator.addresses import private_ipv4
 from simulator.agents import agent
@@ -28,6 +27,10 @@ from simulator.ids import access_key_id, number, unique_id
 from simulator.lifecycle import Target, run_instances, terminate_instances
 from simulator.record import Record, Setting, assume_role, template
 from simulator.source import INTERNAL, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from random import Random
 
 Event = tuple[int, Record, Json, Json]
 """Second of the trail, template, who, and fields of the record's own."""
@@ -70,9 +73,9 @@ class People:
                 yield self._disk_of(box.machine, self._second(begin))
         for box in self._boxes:
             if box.born // HOUR == begin // HOUR:
-                yield self._by_autoscaling(run_instances(_target(box)), box.born)
+                yield self._by_autoscaling(box, run_instances(_target(box)), box.born)
             if box.ended is not None and box.ended // HOUR == begin // HOUR:
-                yield self._by_autoscaling(terminate_instances(_target(box)), box.ended)
+                yield self._by_autoscaling(box, terminate_instances(_target(box)), box.ended)
         for box in self._naming:
             second = self._second(begin)
             yield from self._named_after(box, second, who(box, second))
@@ -113,10 +116,10 @@ class People:
         setting = Setting(self._account, machine.region, INTERNAL, self._plan.style)
         return second, template(call, Source(INTERNAL), setting, INTERNAL), who, {}
 
-    def _by_autoscaling(self, call: Call, second: int) -> Event:
+    def _by_autoscaling(self, box: Box, call: Call, second: int) -> Event:
         role = self._role("AWSServiceRoleForAutoScaling", f"/aws-service-role/{_AUTOSCALING}/")
         who = of_session(role, "AutoScaling", self._key(role.id, second))
-        setting = Setting(self._account, self._region, _AUTOSCALING, self._plan.style)
+        setting = Setting(self._account, box.machine.region, _AUTOSCALING, self._plan.style)
         made = template(call, Source(_AUTOSCALING), setting, _AUTOSCALING)
         return second, made, on_behalf(who, _AUTOSCALING), {}
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from simulator.calls import Json
 from simulator.cast import Cast
 from simulator.identity import Style
 from simulator.ids import EventIds
@@ -16,6 +14,11 @@ from simulator.moments import iso
 from simulator.record import Record, stamp
 from simulator.stage import Stage
 from simulator.story import Assumed, Instance, Story
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from simulator.calls import Json
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,8 +106,8 @@ def tls_details(server: str) -> Json:
 def issued_by_ec2(machine: Machine, key: Key, style: Style) -> tuple[Record, Json]:
     """Return template and identity of EC2's AssumeRole, which gives an instance a key.
 
-    Facts section 7.1: the identity is the service's, the address is its name, and the response
-    has credentials alone.
+    As in public records of 2018 to 2024: the identity is the service's, the address is its name,
+    and the response has credentials alone.
     """
     setting = Setting(machine.role.account, machine.region, EC2, style)
     call = assume_role(machine.role, machine.id, key, style, named=False)

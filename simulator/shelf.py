@@ -48,7 +48,8 @@ def shipped() -> list[Path]:
 
 def _paths(part: str) -> list[Path]:
     if os.sep in part or part.endswith(".toml"):
-        return sorted(Path(name).resolve() for name in glob.glob(part, recursive=True))  # noqa: PTH207 - also absolute ones
+        names = glob.glob(part, recursive=True)  # noqa: PTH207 - patterns may be absolute
+        return sorted(Path(name).resolve() for name in names)
     return [path for path in shipped() if _is_called(path.stem, part.lower())]
 
 

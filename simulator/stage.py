@@ -9,17 +9,19 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simulator.agents import agent, client_of
 from simulator.calls import Call, Json, usual
-from simulator.cast import Cast
 from simulator.identity import Key, of_service, of_session, on_behalf
 from simulator.ids import uuid
 from simulator.lifecycle import CHANGES, Target
 from simulator.record import Record, Setting, assume_role, issued_by_ec2, template
 from simulator.source import Source
 from simulator.story import Actor, Assumed, Instance, Step, Story, Thief, User
+
+if TYPE_CHECKING:
+    from simulator.cast import Cast
 
 _SECOND = timedelta(seconds=1)
 

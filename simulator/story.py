@@ -6,14 +6,17 @@ are offsets from the start of the story; sources are canonical texts (see ``sour
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from simulator.identity import IMDS_V2, Style
-from simulator.source import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from simulator.source import Source
 
 STORIES = Path(__file__).parent / "stories"
 """The stories that come with credtrail."""

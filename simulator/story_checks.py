@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from itertools import chain
+from typing import TYPE_CHECKING
 
 from simulator.lifecycle import CHANGES
 from simulator.source import is_service
 from simulator.story import Assumed, Expect, Instance, Problem, Step, Story, Thief
 from simulator.toml_tables import found
 from simulator.verdicts import ALARMS, EXCUSES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_-]*)\}", re.ASCII)
 """``{web}`` stands for the id of the instance ``web`` in parameters and session names."""

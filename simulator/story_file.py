@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simulator import toml_checks as check
 from simulator.identity import Style
@@ -17,6 +16,9 @@ from simulator.story import Actor, Expect, Problem, Step, Story, StoryError
 from simulator.story_checks import mistakes
 from simulator.story_keys import ACTORS, DELIVERIES, EXPECT, STEP, STORY
 from simulator.toml_tables import Key, found, read
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]*", re.ASCII)
 
@@ -111,7 +113,8 @@ def _actors(
                 values[common] = values.get(common) or told[common]
             if kind == "thief":
                 values["delivery"] = DELIVERIES[values["delivery"]]
-            actors[name] = make(name=name, source=_owned(values.pop("from"), owners), **values)
+            values["source"] = _owned(values.pop("from"), owners)
+            actors[name] = make(name=name, **values)
     return actors
 
 
@@ -140,6 +143,6 @@ def _expected(tables: Iterable[object], file: str, problems: list[Problem]) -> I
         yield Expect(**{**values, "source": str(values["source"] or "")})
 
 
-def _owned(source: Source | None, owners: Mapping[str, str]) -> Any:  # noqa: ANN401
+def _owned(source: Source | None, owners: Mapping[str, str]) -> Source | None:
     """Return a source with the owner of its endpoint."""
     return replace(source, owner=owners.get(source.endpoint, "")) if source else None

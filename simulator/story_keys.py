@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from simulator import toml_checks as check
 from simulator.identity import IMDS_V1, IMDS_V2, Style
 from simulator.story import ACCOUNT, REGION, Actor, Assumed, Instance, Thief, User
 from simulator.toml_tables import Key
 from simulator.verdicts import SEVERITIES, VERDICTS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 DELIVERIES = {"v1": IMDS_V1, "v2": IMDS_V2}
 

@@ -8,11 +8,15 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from simulator import moments, source
-from simulator.story import Span
 from simulator.toml_tables import Check, NotAllowedError
 
+if TYPE_CHECKING:
+    from simulator.story import Span
+
+_MOST_TIMES = 100_000
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d", re.ASCII)
 _ACCOUNT = re.compile(r"\d{12}", re.ASCII)
 _CALL = re.compile(r"[a-z0-9-]+:[A-Z][A-Za-z0-9]+", re.ASCII)
@@ -57,9 +61,9 @@ def flag(value: object) -> bool:
 
 def times(value: object) -> int:
     """Check how often something happens."""
-    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 100_000:  # noqa: PLR2004
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST_TIMES:
         return value
-    message = "Write a whole number from 1 to 100000."
+    message = f"Write a whole number from 1 to {_MOST_TIMES}."
     raise NotAllowedError(message)
 
 

@@ -6,9 +6,9 @@ dicts, and only the identities of the hour are kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from random import Random
+from typing import TYPE_CHECKING
 
 from simulator import keys
 from simulator.agents import agent, client_of
@@ -19,6 +19,9 @@ from simulator.ids import EventIds
 from simulator.people import Event, People
 from simulator.record import Record, Setting, issued_by_ec2, stamp, template
 from simulator.source import INTERNAL, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _CALLS = (
     *("ssm:UpdateInstanceInformation",) * 7,

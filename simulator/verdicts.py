@@ -1,11 +1,14 @@
 """Verdicts that a story may expect: the names of the ladder, and how severe each may be.
 
-The ladder itself lives with the judging code; these are its names as the contract lists them.
+The ladder itself lives with the judging code; these are all its names, planned ones as well.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 SEVERITIES = ("critical", "high", "medium", "low", "informational")
 

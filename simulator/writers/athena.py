@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from simulator.record import Record
+if TYPE_CHECKING:
+    from simulator.record import Record
 
 _TEXT = pa.string()
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from simulator.record import Record
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from simulator.record import Record
 
 _EVERY = 10
 _LEAST = 5

