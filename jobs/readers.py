@@ -1,148 +1,120 @@
-"""Reading files of any supported shape: one entry per shape, one module each.
+"""Input files -> ``schemas.RECORDS``: one reader per format, found by its name.
 
-A file without any row in the result could not be read: damaged files and those that vanish while
-they are read are passed over by Spark, so that they do not take the others with them.
+One bad file never fails a run. A file that was read has one row at least; a file without any
+vanished, or is damaged.
 """
 
 from __future__ import annotations
 
-import string
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import re
+import unicodedata
+from collections import defaultdict
 from functools import reduce
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from pyspark.errors import AnalysisException
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs.errors import InputError
+from jobs.footers import read_footers
+from jobs.input_sniffing import JSON, PARQUET
 from transforms import schemas
-from transforms.events.cloudtrail_parquet import misfits, parquet_records
+from transforms.events.cloudtrail_parquet import needed_columns, parquet_records
 from transforms.events.json_files import json_records
+from transforms.events.stored_values import UnusableColumnError
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, DataFrameReader, SparkSession
+    from pyspark.sql import SparkSession
+    from pyspark.sql.types import StructType
 
     from jobs.inputs import InputFile
 
-Reader = Callable[["SparkSession", Sequence["InputFile"], int], "DataFrame"]
+_LOCAL = {
+    "fs.file.impl": "org.apache.hadoop.fs.RawLocalFileSystem",
+    "fs.file.impl.disable.cache": "true",
+}
+"""Local files as they are: Hadoop's usual way trips over colons and over stale checksums."""
 
-_KEPT_IN_URIS = string.ascii_letters + string.digits + "_-!.~'()*,;:$&+=@/"
-_SMALL = "65536"
-"""Bytes that opening a file is taken to cost: small files are packed many to a task."""
+_OPTIONS = {
+    **_LOCAL,
+    "ignoreCorruptFiles": "true",
+    "ignoreMissingFiles": "true",
+    "recursiveFileLookup": "true",
+    "datetimeRebaseMode": "CORRECTED",
+    "int96RebaseMode": "CORRECTED",
+}
+_KEPT_IN_URIS = "/-_.!~*'()@:&=+$,;"
+_GLOB = re.compile(r"([\[\]{}*?\\])")
+
+_DAMAGED = "no Parquet, or cut off: its footer cannot be read"
+_NO_TIMES = "no CloudTrail as Athena and Glue store it: there is no column eventtime, but {}"
 
 
-def read_records(
-    spark: SparkSession, files: Sequence[InputFile], max_record_chars: int
-) -> DataFrame:
-    """``schemas.RECORDS`` of files of any shapes.
+def read_records(spark: SparkSession, files: list[InputFile], max_record_chars: int) -> DataFrame:
+    """``schemas.RECORDS`` of files.
 
     Args:
-        spark: the session.
-        files: files to read; none gives no rows.
+        spark: the session to read with.
+        files: what to read, each by the reader of its format.
         max_record_chars: bound on the text that is kept of a reject.
+
+    Raises:
+        InputError: a column of a file is of a type that cannot be used.
     """
-    shapes = sorted({file.format for file in files})
-    parts = [
-        READERS[shape](spark, [f for f in files if f.format == shape], max_record_chars)
-        for shape in shapes
-    ]
-    if not parts:
-        return spark.createDataFrame([], schemas.RECORDS)
-    return reduce(lambda one, other: one.unionByName(other), parts)
+    paths: dict[str, list[str]] = defaultdict(list)
+    for file in files:
+        if "://" in file.path or Path(file.path).exists():
+            paths[file.format].append(file.path)
+    parts = [READERS[name](spark, found, max_record_chars) for name, found in paths.items()]
+    return reduce(DataFrame.union, parts) if parts else spark.createDataFrame([], schemas.RECORDS)
 
 
 def file_uri(path: str) -> str:
-    """URI of a listed file, letter by letter as Spark reports it.
+    """URI of a file as Spark reports it: ``file:`` before a local path, some characters encoded.
 
-    >>> file_uri("/trail/a b#1.json")
-    'file:/trail/a%20b%231.json'
+    >>> file_uri("/data/day=1/a b%20#1.json")
+    'file:/data/day=1/a%20b%2520%231.json'
     """
-    if "://" in path:
-        return path
-    return "file:" + "".join(
-        c if c in _KEPT_IN_URIS or (ord(c) > 127 and c.isprintable()) else quote(c)  # noqa: PLR2004
-        for c in path
-    )
+    scheme, _, rest = path.rpartition("://")
+    return (f"{scheme}://" if scheme else "file:") + "".join(map(_encoded, rest))
 
 
-def _json(spark: SparkSession, files: Sequence[InputFile], max_record_chars: int) -> DataFrame:
-    texts = (
-        _reader(spark, "text")
-        .option("wholetext", value=True)
-        .load([file.path for file in files])
+def row_counts(spark: SparkSession, files: list[InputFile]) -> dict[str, int]:
+    """Rows that each Parquet file should give, by its URI.
+
+    Where a file gives fewer, the rest of it is damaged: Spark leaves that out without a word.
+    """
+    uris = {_uri(file.path): file_uri(file.path) for file in files if file.format == PARQUET}
+    footers = read_footers(spark, uris, _LOCAL)
+    return {uris[uri]: footer.rows for uri, footer in footers.items() if footer}
+
+
+def _read_json(spark: SparkSession, paths: list[str], max_record_chars: int) -> DataFrame:
+    files = (
+        spark.read.format("text")
+        .options(**_OPTIONS, wholetext="true")
+        .load([_GLOB.sub(r"\\\1", _uri(path)) for path in paths])
         .select("value", F.col("_metadata.file_path").alias("input_file"))
     )
-    return json_records(texts, max_record_chars)
+    return json_records(files, max_record_chars)
 
 
-def _parquet(spark: SparkSession, files: Sequence[InputFile], max_record_chars: int) -> DataFrame:
-    """Read files of equal schema together; a file without rows has a marker of its own."""
-    groups: dict[str, list[InputFile]] = {}
-    empty: list[InputFile] = []
-    with ThreadPoolExecutor(max_workers=8) as pool:
-        for file, footer in zip(files, pool.map(_footer, files), strict=True):
-            if footer is None:
-                continue
-            schema, rows = footer
-            (groups.setdefault(schema, []) if rows else empty).append(file)
-    parts = [_of_one_schema(spark, group, max_record_chars) for group in groups.values()]
-    markers = [(file_uri(file.path),) for file in empty]
-    parts.append(_markers(spark, markers))
-    return reduce(lambda one, other: one.unionByName(other), parts)
+def _read_parquet(spark: SparkSession, paths: list[str], max_record_chars: int) -> DataFrame:
+    """Files of equal columns are read together; the others say in one row what they are."""
+    footers = read_footers(spark, map(_uri, paths), _LOCAL)
+    alike: dict[StructType, list[str]] = defaultdict(list)
+    words: list[tuple[str, str | None]] = []
+    shapes: dict[str, StructType] = {}
+    for path in paths:
+        footer = footers.get(_uri(path))
+        if not footer:
+            words += [(path, _DAMAGED)] if _uri(path) in footers else []
+            continue
+        if footer.columns not in shapes:
+            shapes[footer.columns] = _columns_of(spark, path)
+        needed = 
 
-
-def _of_one_schema(
-    spark: SparkSession, files: Sequence[InputFile], max_record_chars: int
-) -> DataFrame:
-    rows = _reader(spark, "parquet").load([file.path for file in files])
-    wrong = misfits(rows.schema)
-    if wrong:
-        msg = (
-            f"{files[0].path}: these columns cannot hold what CloudTrail has there: "
-            f"{', '.join(wrong)}. Write them as text, or as structs like Athena's table for "
-            "CloudTrail, or leave the file out."
-        )
-        raise InputError(msg)
-    placed = rows.select(
-        "*",
-        F.col("_metadata.file_path").alias("input_file"),
-        F.concat(F.lit("row "), F.col("_metadata.row_index")).alias("position"),
-    )
-    return parquet_records(placed, max_record_chars)
-
-
-def _footer(file: InputFile) -> tuple[str, int] | None:
-    """Schema and number of rows of a Parquet file; none where it has no readable footer."""
-    import pyarrow as pa  # noqa: PLC0415 - half a second, for Parquet alone
-    from pyarrow import parquet  # noqa: PLC0415
-
-    try:
-        with parquet.ParquetFile(file.path) as opened:
-            return str(opened.schema), opened.metadata.num_rows
-    except (OSError, pa.ArrowException):
-        return None
-
-
-def _markers(spark: SparkSession, uris: list[tuple[str]]) -> DataFrame:
-    files = spark.createDataFrame(uris, "input_file string")
-    names = schemas.RECORDS.fieldNames()
-    kinds = {field.name: field.dataType for field in schemas.RECORDS}
-    return files.select(
-        *[F.col(n) if n == "input_file" else F.lit(None).cast(kinds[n]).alias(n) for n in names]
-    )
-
-
-def _reader(spark: SparkSession, shape: str) -> DataFrameReader:
-    """A reader of listed files: no globbing, no partition columns, damaged files passed over."""
-    spark.conf.set("spark.sql.files.openCostInBytes", _SMALL)
-    return (
-        spark.read.format(shape)
-        .option("recursiveFileLookup", value=True)
-        .option("__globPaths__", value=False)
-        .option("ignoreCorruptFiles", value=True)
-        .option("ignoreMissingFiles", value=True)
-    )
-
-
-READERS: dict[str, Reader] = {"cloudtrail-json": _json, "cloudtrail-parquet": _parquet}
+'''

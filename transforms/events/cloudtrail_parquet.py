@@ -1,117 +1,139 @@
-"""CloudTrail as Parquet, with the lower-case columns that Athena and Glue tables have.
+"""CloudTrail as Athena and Glue store it: Parquet with CloudTrail's own columns in lower case.
 
-A column may be a struct, a map or JSON text where CloudTrail has an object, and text or a
-timestamp where it has a time. A missing column is null, an extra one is not read.
+One row is one record. ``useridentity`` and its like may be structs, maps or JSON text; times may
+be text or timestamps; what is missing is null. Only what counts is read.
 """
 
 from __future__ import annotations
 
-from functools import reduce
+from collections.abc import Callable
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from transforms.events import record
+from transforms.events.stored_values import (
+    Stored,
+    UnusableColumnError,
+    field_of,
+    is_text,
+    is_time,
+    object_of_text,
+)
 
-_FROM_PATH = ("aws_region", "recipient_account_id")
-_NESTED = (T.ArrayType, T.MapType, T.StructType)
-_TEXT_OF_REJECT = ("event_time", "event_source", "event_name", "event_id", "arn")
+_FREE_FORM = ("requestParameters", "responseElements")
+_TIMES = (record.EVENT_TIME, record.ISSUED_AT)
+_PARTITION_KEYS = {
+    "awsRegion": "(?i)/(?:awsregion|aws_region|region)=([a-z0-9-]+)/",
+    "recipientAccountId": (
+        "(?i)/(?:recipientaccountid|recipient_account_id|accountid|account_id|account)=([0-9]+)/"
+    ),
+}
+"""Where the paths of a partitioned copy tell what its files then lack."""
+
+
+def needed_columns(stored: T.StructType) -> T.StructType:
+    """The part of a file's columns that counts; empty where there is no time of an event.
+
+    Raises:
+        UnusableColumnError: a column is of a type that cannot hold what it should.
+    """
+    if not field_of(stored, record.EVENT_TIME):
+        return T.StructType()
+    return _needed(stored, record.fields(), ())
 
 
 def parquet_records(rows: DataFrame, max_record_chars: int) -> DataFrame:
-    """``schemas.RECORDS`` of Parquet rows of one schema.
+    """``schemas.RECORDS`` of rows of files that have the same columns.
 
     Args:
-        rows: the files' own columns, ``input_file`` and ``position``.
+        rows: the needed columns, ``input_file`` and ``row_index``.
         max_record_chars: bound on the text that is kept of a reject.
     """
-    schema = rows.schema
-
-    def value(path: str) -> Column:
-        found = _text(schema, path.split("."))
-        return F.lit(None).cast("string") if found is None else found
-
-    def time(path: str) -> Column:
-        kind = _type(schema, path.split("."))
-        is_time = isinstance(kind, T.TimestampType | T.TimestampNTZType)
-        return value(path).try_cast("timestamp") if is_time else record.readable_time(value(path))
-
+    stored = {
+        field.name.lower(): Stored(F.col(field.name), field.dataType) for field in rows.schema
+    }
+    as_text = F.to_json(F.struct(*rows.drop("input_file", "row_index").columns))
+    objects = _objects_of_text(stored)
+    parsed = rows.select(
+        "*",
+        F.concat(F.lit("row "), "row_index").alias("position"),
+        *[column.alias(f"{name}_object") for name, (column, _) in objects.items()],
+    )
+    stored |= {
+        name: Stored(F.col(f"{name}_object"), kind) for name, (_, kind) in objects.items()
+    }
     found = record.Found(
-        value=lambda path: _or_from_path(path, value(path), schema),
-        time=time,
-        text=F.to_json(F.struct(*[value(record.PATHS[c]).alias(c) for c in _TEXT_OF_REJECT])),
+        value=_value(stored),
+        time=_time(stored),
+        text=as_text,
         broken=F.lit(None).cast("string"),
         is_marker=F.lit(False),
     )
-    return record.records(rows, found, max_record_chars)
+    return record.records(parsed, found, max_record_chars)
 
 
-def misfits(schema: T.StructType) -> list[str]:
-    """Columns whose type cannot hold what CloudTrail has there, each with its type."""
-    wrong = {}
-    for path in record.PATHS.values():
-        head, *rest = path.split(".")
-        kind = _type(schema, [head])
-        if kind is None:
-            continue
-        free = path in ("requestParameters", "responseElements", "tlsDetails")
-        holds_object = isinstance(kind, T.StructType | T.MapType | T.StringType)
-        if (rest and not holds_object) or (not rest and not free and isinstance(kind, _NESTED)):
-            wrong[head.lower()] = f"{head.lower()} ({kind.simpleString()})"
-    return list(wrong.values())
+def _needed(stored: T.StructType, wanted: T.StructType, inside: tuple[str, ...]) -> T.StructType:
+    """The fields of a struct that count; if none does, its first, which shows that it is there."""
+    needed = []
+    for field in wanted:
+        found = field_of(stored, field.name)
+        if found:
+            kind = _checked(found, field.dataType, (*inside, field.name))
+            needed.append(T.StructField(found.name, kind))
+    return T.StructType(needed or stored.fields[:1])
 
 
-def _text(schema: T.StructType, path: list[str]) -> Column | None:
-    """Text at a path; null column where a part of it is missing."""
-    field = _field(schema, path[0])
-    if field is None:
-        return None
-    return _below(F.col(f"`{field.name}`"), field.dataType, path[1:])
+def _checked(found: T.StructField, wanted: T.DataType, path: tuple[str, ...]) -> T.DataType:
+    """The part of a column that counts, if its type can hold what it should."""
+    kind, name = found.dataType, ".".join(path)
+    if isinstance(wanted, T.StructType):
+        if isinstance(kind, T.StructType):
+            return _needed(kind, wanted, path)
+        usable, expected = is_text(kind) or isinstance(kind, T.MapType), "a struct, or JSON text"
+    elif name in _TIMES:
+        usable, expected = is_time(kind), "a timestamp, or text such as 2026-03-02T12:00:00Z"
+    else:
+        is_simple = not isinstance(kind, (T.StructType, T.MapType, T.ArrayType))
+        usable, expected = name in _FREE_FORM or is_simple, "text"
+    if not usable:
+        raise UnusableColumnError(name.lower(), kind.simpleString(), expected)
+    return kind
 
 
-def _below(column: Column, kind: T.DataType, rest: list[str]) -> Column | None:
-    if not rest:
-        return _as_text(column, kind)
-    if isinstance(kind, T.StringType):
-        return F.get_json_object(column, "$." + ".".join(rest))
-    if isinstance(kind, T.MapType):
-        value = F.coalesce(column[rest[0]], column[rest[0].lower()])
-        return _below(value, kind.valueType, rest[1:])
-    if isinstance(kind, T.StructType):
-        field = _field(kind, rest[0])
-        if field is None:
-            return None
-        return _below(column.getField(field.name), field.dataType, rest[1:])
-    return None
+def _objects_of_text(stored: dict[str, Stored]) -> dict[str, tuple[Column, T.StructType]]:
+    """Objects that are stored as JSON text, parsed once, with their types."""
+    objects = {}
+    for field in record.fields():
+        found = stored.get(field.name.lower())
+        if found and is_text(found.kind) and isinstance(field.dataType, T.StructType):
+            objects[field.name.lower()] = (object_of_text(found.text, field.dataType), field.dataType)
+    return objects
 
 
-def _as_text(column: Column, kind: T.DataType) -> Column:
-    """Text of a value: JSON where it is nested; of TLS details only that they are there."""
-    if isinstance(kind, T.StructType) and _field(kind, "tlsVersion"):
-        parts = [column.getField(f.name).cast("string") for f in kind]
-        return F.coalesce(*parts)
-    if isinstance(kind, _NESTED):
-        return F.to_json(column)
-    return column.cast("string")
+def _reach(stored: dict[str, Stored], path: str) -> Stored | None:
+    name, *rest = path.split(".")
+    found = stored.get(name.lower())
+    return found and found.reach(rest)
 
 
-def _or_from_path(path: str, value: Column, schema: T.StructType) -> Column:
-    """Take a column that the files lack from the folder ``name=value`` that they lie in."""
-    names = [column for column in _FROM_PATH if record.PATHS[column] == path]
-    if not names or _field(schema, path) is not None:
-        return value
-    folder = f"(?i)/(?:{path}|{names[0]})=([^/]+)/"
-    return F.nullif(F.regexp_extract("input_file", folder, 1), F.lit(""))
+def _value(stored: dict[str, Stored]) -> Callable[[str], Column]:
+    def value(path: str) -> Column:
+        found = _reach(stored, path)
+        if not found:
+            key = _PARTITION_KEYS.get(path)
+            return F.regexp_extract("input_file", key, 1) if key else F.lit(None).cast("string")
+        if path == record.PATHS["tls_present"]:
+            return found.column
+        return found.account_id if path.lower().endswith("accountid") else found.text
+
+    return value
 
 
-def _type(schema: T.StructType, path: list[str]) -> T.DataType | None:
-    def step(kind: T.DataType | None, name: str) -> T.DataType | None:
-        field = _field(kind, name) if isinstance(kind, T.StructType) else None
-        return field.dataType if field else None
+def _time(stored: dict[str, Stored]) -> Callable[[str], Column]:
+    def time(path: str) -> Column:
+        found = _reach(stored, path)
+        return found.time if found else F.lit(None).cast("timestamp")
 
-    return reduce(step, path, schema)
-
-
-def _field(schema: T.StructType, name: str) -> T.StructField | None:
-    return next((f for f in schema if f.name.lower() == name.lower()), None)
+    return time
