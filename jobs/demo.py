@@ -19,9 +19,9 @@ _INSTANCES, _DAYS, _ACCOUNTS = 300, 3, 3
 
 def run(args: argparse.Namespace) -> int:
     """Entry point of ``credtrail demo``."""
-    from jobs import detect, findings  # noqa: PLC0415 - no Spark for --help
-    from jobs.progress import Progress  # noqa: PLC0415
-    from jobs.warehouse import Warehouse  # noqa: PLC0415
+    from jobs import detect, findings
+    from jobs.progress import Progress
+    from jobs.warehouse import Warehouse
 
     folder = Path(args.output)
     _make_room(folder)
@@ -64,7 +64,7 @@ def _make_room(folder: Path) -> None:
 
 
 def _simulate(trail: Path, progress: Progress) -> None:
-    from jobs.simulate import simulate  # noqa: PLC0415
+    from jobs.simulate import simulate
 
     _say(f"$ credtrail simulate --output {trail} --instances {_INSTANCES} --days {_DAYS}\n")
     with progress.stage("simulate") as stage:

@@ -35,7 +35,7 @@ def gather(
     ).localCheckpoint()
     files = _files(warehouse, wanted)
     if not files:
-        return {"evidence_files": 0, "evidence_calls": 0}
+        return {"evidence files": 0, "evidence calls": 0}
     max_calls = settings.evidence.max_calls
     records = read_records(warehouse.spark, files, settings.inputs.max_record_chars)
     found = calls(records, wanted, max_calls)
@@ -47,7 +47,7 @@ def gather(
     lease.keep()
     done = wanted.select("finding_id", "batch_id").distinct()
     warehouse.append(schemas.EVIDENCE_DONE, done)
-    return {"evidence_files": len(files), "evidence_calls": changed}
+    return {"evidence files": len(files), "evidence calls": changed}
 
 
 def _files(warehouse: Warehouse, wanted: DataFrame) -> list[InputFile]:

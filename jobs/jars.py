@@ -119,7 +119,7 @@ def _resolve(jars: list[Jar], scratch: Path) -> None:
         "spark.driver.memory": "512m",
     }
     try:
-        gateway = start_jvm(options, scratch / "spark.log")
+        gateway = start_jvm(options, folder().parent / "jars.log")
     except SparkStartError as error:
         message = f"The jars could not be fetched: is there a network? {error}"
         raise JarsError(message) from error

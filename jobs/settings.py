@@ -9,7 +9,6 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -185,7 +184,7 @@ def load(path: str | None = None, overrides: Mapping[str, Any] | None = None) ->
 
 def shipped() -> dict[str, Any]:
     """Return the tables of ``conf/base.toml``."""
-    text = files("conf").joinpath("base.toml").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[1] / BASE).read_text(encoding="utf-8")
     return tomllib.loads(text)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 
@@ -105,9 +105,11 @@ class Warehouse:
 
     def head(self, table: Table) -> int | None:
         """Id of the current snapshot of a table; none while it is empty."""
-        jvm = self.spark.sparkContext._jvm  # noqa: SLF001
+        spark: Any = self.spark
+        jvm = spark.sparkContext._jvm  # noqa: SLF001 - nothing public tells of snapshots
         loaded = jvm.org.apache.iceberg.spark.Spark3Util.loadIcebergTable(
-            self.spark._jsparkSession, full_name(table)  # noqa: SLF001
+            spark._jsparkSession,  # noqa: SLF001
+            full_name(table),
         )
         snapshot = loaded.currentSnapshot()
         return None if snapshot is None else int(snapshot.snapshotId())
@@ -128,7 +130,8 @@ def create_statement(table: Table) -> str:
         f"{field.name} {field.dataType.simpleString()} COMMENT {_quoted(field.metadata['comment'])}"
         for field in table.schema
     )
-    partitions = f"PARTITIONED BY ({', '.join(table.partitioned_by)})" if table.partitioned_by else ""
+    parts = ", ".join(table.partitioned_by)
+    partitions = f"PARTITIONED BY ({parts})" if parts else ""
     properties = ", ".join(f"'{k}' = '{v}'" for k, v in _PROPERTIES.items())
     return (
         f"CREATE TABLE {full_name(table)} (\n  {columns}\n) USING iceberg {partitions} "

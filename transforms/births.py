@@ -9,8 +9,8 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from transforms.sessions import EC2
 from transforms.ip import prefix
+from transforms.sessions import EC2
 from transforms.stays import PLACE, PUBLIC, SESSION, merged, network
 
 
@@ -52,9 +52,7 @@ def presences(stays: DataFrame, addresses: DataFrame, ttl_hours: float) -> DataF
             on="source_address",
             how="left",
         )
-        .withColumn(
-            "aws", F.col("source_kind").isin(*PUBLIC) & F.coalesce("aws", F.lit(False))
-        )
+        .withColumn("aws", F.col("source_kind").isin(*PUBLIC) & F.coalesce("aws", F.lit(False)))
         .withColumn("aws_region", F.when(F.col("aws"), F.col("aws_region")))
         .withColumn("prefix", F.when(_outside_aws(), prefix(F.col("source_address"), 3, 3)))
     )

@@ -208,7 +208,9 @@ def findings(
         F.lit(" The calls are too many to keep them all: their count may include copies."),
     ).otherwise(F.lit(""))
     rows = (
-        rows.withColumn("calls", F.when(is_exact, F.col("calls_kept")).otherwise(F.col("calls_seen")))
+        rows.withColumn(
+            "calls", F.when(is_exact, F.col("calls_kept")).otherwise(F.col("calls_seen"))
+        )
         .withColumn(
             "denied_calls", F.when(is_exact, F.col("denied_kept")).otherwise(F.col("denied_seen"))
         )
@@ -246,7 +248,8 @@ def life_cycle(
         published.join(found.select("finding_id"), on="finding_id", how="left_anti")
         .join(excused, on="finding_id", how="left")
         .withColumn(
-            "closed_reason", F.when(F.col("status") == "open", why).otherwise(F.col("closed_reason"))
+            "closed_reason",
+            F.when(F.col("status") == "open", why).otherwise(F.col("closed_reason")),
         )
         .withColumn(
             "updated_at", F.when(F.col("status") == "open", run_at).otherwise(F.col("updated_at"))
@@ -296,7 +299,10 @@ def _top(calls: DataFrame, value: Column, name: str, top: int) -> DataFrame:
 
 def _signals() -> Column:
     said = F.array(
-        F.when(F.col("gives_way") & (F.col("first_seen") < F.col("home_since")), F.lit("attacker_first")),
+        F.when(
+            F.col("gives_way") & (F.col("first_seen") < F.col("home_since")),
+            F.lit("attacker_first"),
+        ),
         F.when(F.col("after_silence"), F.lit("after_silence")),
     )
     return F.array_compact(said)

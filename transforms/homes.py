@@ -205,9 +205,7 @@ def _step(state: Column, item: Column, fold: Fold) -> Column:
     return F.transform(decided, lambda v: _next_state(state, item, v))[0]
 
 
-def _outcome(
-    state: Column, item: Column, former: Column, fresh: Column, fold: Fold
-) -> Column:
+def _outcome(state: Column, item: Column, former: Column, fresh: Column, fold: Fold) -> Column:
     known = F.exists(state["homes"], lambda h: h["source"] == item["source"])
     return (
         F.when(item["rank"] == 0, F.lit("life"))
@@ -270,7 +268,9 @@ def _next_state(state: Column, item: Column, v: Column) -> Column:
     )
     suspicious = (v["outcome"] == "mismatch") & ~item["explained"]
     return F.struct(
-        F.when(is_home, F.array_append(state["homes"], home)).otherwise(state["homes"]).alias("homes"),
+        F.when(is_home, F.array_append(state["homes"], home))
+        .otherwise(state["homes"])
+        .alias("homes"),
         F.when(suspicious, F.array_append(state["suspicious"], item["source"]))
         .otherwise(state["suspicious"])
         .alias("suspicious"),

@@ -77,9 +77,7 @@ def _proof(name: Column) -> Column:
     looks_like_instance = name.startswith("i-") & name.rlike(INSTANCE_NAME)
     return (
         F.when(_in_scope(), F.lit(PROOF_IN_SCOPE))
-        .when(
-            looks_like_instance & F.col("ec2_role_delivery").isNotNull(), F.lit(PROOF_DELIVERY)
-        )
+        .when(looks_like_instance & F.col("ec2_role_delivery").isNotNull(), F.lit(PROOF_DELIVERY))
         .when(looks_like_instance, F.coalesce(F.col("access_key_id"), F.lit(PROOF_UNKNOWN_KEY)))
     )
 

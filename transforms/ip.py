@@ -34,7 +34,9 @@ def address(text: Column) -> Column:
     """Canonical address of either family, or null."""
 
     def parsed(trimmed: Column) -> Column:
-        v6 = let(_ipv6_hex(trimmed), lambda digits: F.coalesce(_mapped(digits), _compressed(digits)))
+        v6 = let(
+            _ipv6_hex(trimmed), lambda digits: F.coalesce(_mapped(digits), _compressed(digits))
+        )
         return F.when(trimmed.rlike(f"^{_IPV4}$"), trimmed).when(trimmed.rlike(_LIKE_IPV6), v6)
 
     return let(F.trim(text), parsed)
@@ -42,9 +44,7 @@ def address(text: Column) -> Column:
 
 def address_bytes(canonical: Column) -> Column:
     """4 or 16 bytes of a canonical address, or null; bytes compare as addresses do."""
-    octets = F.transform(
-        F.split(canonical, r"\."), lambda o: F.lpad(F.hex(o.cast("int")), 2, "0")
-    )
+    octets = F.transform(F.split(canonical, r"\."), lambda o: F.lpad(F.hex(o.cast("int")), 2, "0"))
     v4 = F.when(canonical.rlike(f"^{_IPV4}$"), F.unhex(F.array_join(octets, "")))
     v6 = F.when(canonical.rlike(_LIKE_IPV6), F.unhex(_ipv6_hex(canonical)))
     return F.coalesce(v4, v6)
@@ -70,9 +70,7 @@ def is_host(canonical: Column) -> Column:
 
 def prefix(canonical: Column, ipv4_octets: int, ipv6_groups: int) -> Column:
     """Text of the prefix an address lies in: so many octets or 16-bit groups, with its length."""
-    v4 = F.concat(
-        F.substring_index(canonical, ".", ipv4_octets), F.lit(".0" * (4 - ipv4_octets))
-    )
+    v4 = F.concat(F.substring_index(canonical, ".", ipv4_octets), F.lit(".0" * (4 - ipv4_octets)))
     head = F.rpad(F.substring(_ipv6_hex(canonical), 1, 4 * ipv6_groups), 32, "0")
     v6 = F.concat(let(head, _compressed), F.lit(f"/{16 * ipv6_groups}"))
     return F.when(canonical.contains(":"), v6).when(
@@ -144,9 +142,7 @@ def _mapped(digits: Column) -> Column:
 
 def _compressed(digits: Column) -> Column:
     """RFC 5952: no leading zeros, the first longest run of two or more zero groups as ``::``."""
-    groups = [
-        F.regexp_replace(F.substring(digits, at, 4), "^0{1,3}", "") for at in range(1, 33, 4)
-    ]
+    groups = [F.regexp_replace(F.substring(digits, at, 4), "^0{1,3}", "") for at in range(1, 33, 4)]
     joined = F.concat(F.lit(":"), F.concat_ws(":", *groups), F.lit(":"))
     trimmed = F.regexp_replace(let(joined, _without_zero_run), "^:(?!:)", "")
     return F.when(digits.isNotNull(), F.regexp_replace(trimmed, "(?<!:):$", ""))

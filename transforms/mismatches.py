@@ -71,7 +71,9 @@ def with_allow_list(presences: DataFrame, entries: DataFrame, in_ranges: DataFra
     return presences.join(covered, on=["session_id", "source", "kind", "first_seen"], how="left")
 
 
-def other_stays(stays: DataFrame, credentials: DataFrame, births: DataFrame, ttl_hours: float) -> DataFrame:
+def other_stays(
+    stays: DataFrame, credentials: DataFrame, births: DataFrame, ttl_hours: float
+) -> DataFrame:
     """Stays that cannot be home: calls not made directly, and sessions with a borrowed name.
 
     ``assumer`` says in words who borrowed the name.
@@ -172,7 +174,12 @@ def _borrowed(credentials: DataFrame, births: DataFrame) -> DataFrame:
         credentials.where(~F.col("by_ec2"))
         .join(
             born,
-            on=["issued_by_account_id", "issued_by_role_id", "issued_by_session_name", "issued_from"],
+            on=[
+                "issued_by_account_id",
+                "issued_by_role_id",
+                "issued_by_session_name",
+                "issued_from",
+            ],
             how="left",
         )
         .groupBy(
@@ -207,12 +214,12 @@ def _words() -> dict[str, Column]:
         "instance": instance,
         "calls_came": F.lit("Calls signed with the instance's credentials came"),
         "home_text": home,
-        "how_new": F.when(
-            F.col("after_silence"), F.lit(" The calls follow a long silence.")
-        ).when(
+        "how_new": F.when(F.col("after_silence"), F.lit(" The calls follow a long silence."))
+        .when(
             F.col("first_of_network"),
             F.lit(" The session was never seen in this kind of network before."),
-        ).otherwise(F.lit("")),
+        )
+        .otherwise(F.lit("")),
         "endpoint_basis": F.when(
             F.col("owner_is_ours"), F.concat(F.lit("owner "), F.col("endpoint_owner"))
         ).otherwise(F.lit("assumed: many of your instances were first seen behind it")),

@@ -176,8 +176,10 @@ def shared_egress() -> Column:
     return _public() & F.col("egress")
 
 
-@excuse(reason="{vpc_endpoint_id} is an endpoint of ours ({endpoint_basis}), and nobody else holds "
-        "that address.")
+@excuse(
+    reason="{vpc_endpoint_id} is an endpoint of ours ({endpoint_basis}), and nobody else holds "
+    "that address."
+)
 def known_endpoint() -> Column:
     """A VPC endpoint of ours, at an address that no other interface is known to hold.
 
@@ -330,9 +332,7 @@ def verdict_columns() -> dict[str, Column]:
     ``level`` counts from 0 (critical); excused rows have none. A home that no rule objects to
     must be left out before: the last rule takes everything.
     """
-    rung = F.coalesce(
-        *[F.when(rule.holds(), F.lit(i)) for i, rule in enumerate(LADDER, start=1)]
-    )
+    rung = F.coalesce(*[F.when(rule.holds(), F.lit(i)) for i, rule in enumerate(LADDER, start=1)])
     at = F.col("rung")
     severity = F.coalesce(
         *[F.when(at == i, r.level()) for i, r in enumerate(LADDER, start=1) if r.severity]
@@ -342,9 +342,7 @@ def verdict_columns() -> dict[str, Column]:
         "verdict": F.get(F.array(*[F.lit(r.name) for r in LADDER]), at - 1),
         "excused": F.get(F.array(*[F.lit(r.excuses) for r in LADDER]), at - 1),
         "severity": severity,
-        "level": F.array_position(
-            F.array(*[F.lit(s) for s in SEVERITIES]), F.col("severity")
-        ),
+        "level": F.array_position(F.array(*[F.lit(s) for s in SEVERITIES]), F.col("severity")),
     }
 
 

@@ -21,7 +21,10 @@ LONGS = T.ArrayType(T.LongType())
 
 def _struct(*columns: tuple[str, T.DataType, str]) -> T.StructType:
     return T.StructType(
-        [T.StructField(name, kind, True, {"comment": comment}) for name, kind, comment in columns]
+        [
+            T.StructField(name, kind, metadata={"comment": comment})
+            for name, kind, comment in columns
+        ]
     )
 
 

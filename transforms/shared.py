@@ -10,7 +10,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 
-def with_shared_facts(
+def with_shared_facts(  # noqa: PLR0913 - each stratum above it is a table of its own
     presences: DataFrame,
     births: DataFrame,
     regions: DataFrame,
@@ -54,7 +54,7 @@ def with_shared_facts(
 
 
 def endpoint_owners(inventory: DataFrame, accounts: DataFrame) -> DataFrame:
-    """One row per VPC endpoint with a known owner: vpc_endpoint_id, endpoint_owner, owner_is_ours."""
+    """VPC endpoints of known owner: vpc_endpoint_id, endpoint_owner, owner_is_ours."""
     ours = accounts.select(
         F.col("account_id").alias("endpoint_owner"), F.lit(True).alias("owner_is_ours")
     )

@@ -17,8 +17,14 @@ INTERNAL = "AWS Internal"
 
 _LONGEST = 128
 _AGENT_LONGEST = 40
-_SERVICE = r"^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+(amazonaws\.com(\.cn)?|aws\.internal|c2s\.ic\.gov|sc2s\.sgov\.gov|aws\.com)$"
-_SDK = r"(?i)(^|[^a-z])(boto|boto3|botocore|aws-sdk-[a-z0-9]+|aws-cli|aws-chalice|aws-tools|awspowershell(\.[a-z]+)?|aws\.internal|apn)[/ ;]"
+_SERVICE = (
+    r"^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+"
+    r"(amazonaws\.com(\.cn)?|aws\.internal|c2s\.ic\.gov|sc2s\.sgov\.gov|aws\.com)$"
+)
+_SDK = (
+    r"(?i)(^|[^a-z])(boto|boto3|botocore|aws-sdk-[a-z0-9]+|aws-cli|aws-chalice|aws-tools|"
+    r"awspowershell(\.[a-z]+)?|aws\.internal|apn)[/ ;]"
+)
 _TOOLS = (
     "amazon-ssm-agent",
     "amazon-vpc-cni-k8s",
@@ -74,7 +80,7 @@ def canonical_source(source_ip_address: Column, vpc_endpoint_id: Column) -> Colu
 
 
 def source_kind(source_ip_address: Column, vpc_endpoint_id: Column) -> Column:
-    """Kind of source: public_ipv4, public_ipv6, endpoint, private, service, internal, unreadable."""
+    """Kind of source: an address by its network, ``service``, ``internal``, or ``unreadable``."""
 
     def kind(at: Column) -> Column:
         return (

@@ -87,9 +87,9 @@ def sightings(summarised: DataFrame, batch_id: int) -> DataFrame:
         source.alias("source"),
         source_kind(address, endpoint).alias("source_kind"),
         endpoint_address(address).alias("source_address"),
-        F.when(
-            source_kind(address, endpoint) == "endpoint", endpoint_id(endpoint)
-        ).alias("endpoint"),
+        F.when(source_kind(address, endpoint) == "endpoint", endpoint_id(endpoint)).alias(
+            "endpoint"
+        ),
         F.lit(batch_id).cast("bigint").alias("batch_id"),
     ).select(
         *[

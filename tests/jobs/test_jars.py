@@ -91,7 +91,7 @@ def test_no_network_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> No
     """Where nothing can be fetched, the reason is passed on in words, with a log that is kept."""
     delivering(None, monkeypatch)
 
-    with pytest.raises(JarsError, match="could not be fetched.*unresolved dependency"):
+    with pytest.raises(JarsError, match=r"could not be fetched.*unresolved dependency; see .*log$"):
         jars.fetch()
 
     assert list(folder.iterdir()) == []

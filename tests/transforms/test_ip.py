@@ -104,7 +104,14 @@ def test_prefix_is_the_network(parsed):
             assert row.site == str(network)
 
 
-RANGES = ("52.95.0.0/16", "52.95.255.0/25", "3.0.0.0/9", "2600:1f14::/35", "1.2.3.4/32", "0.0.0.0/0")
+RANGES = (
+    "52.95.0.0/16",
+    "52.95.255.0/25",
+    "3.0.0.0/9",
+    "2600:1f14::/35",
+    "1.2.3.4/32",
+    "0.0.0.0/0",
+)
 
 
 def _ranges(spark, cidrs):
@@ -142,7 +149,7 @@ def test_an_address_in_no_range_is_outside(spark):
 
 
 def test_the_lookup_is_a_hash_join(spark):
-    """Ranges are found by equal prefixes, broadcast: no nested loops over all of them, no Python."""
+    """Ranges are found by equal prefixes, broadcast: no nested loops, no Python."""
     found = in_cidrs(_addresses(spark, "1.2.3.4"), _ranges(spark, RANGES))
 
     plan = found._jdf.queryExecution().executedPlan().toString()

@@ -81,7 +81,9 @@ def agents(spark):
     return (
         spark.createDataFrame(rows, "i int, agent string")
         .select(
-            "i", source.agent_family(agent).alias("family"), source.is_sdk_or_cli(agent).alias("sdk")
+            "i",
+            source.agent_family(agent).alias("family"),
+            source.is_sdk_or_cli(agent).alias("sdk"),
         )
         .orderBy("i")
         .collect()

@@ -58,6 +58,8 @@ PATHS = {
 }
 """Where each column of ``schemas.RECORDS`` stands in a CloudTrail record."""
 
+_FREE_FORM = ("request_parameters", "response_elements")
+
 _SOMETHING_ELSE = {
     "detail": "an EventBridge event, with the record under 'detail'",
     "CloudTrailEvent": "a result of lookup-events, with the record as text in 'CloudTrailEvent'",
@@ -111,19 +113,25 @@ def records(rows: DataFrame, found: Found, max_record_chars: int) -> DataFrame:
         found: what stands in these rows.
         max_record_chars: bound on the text that is kept of a reject.
     """
-    timed = rows.select("*", whole_seconds(found.time(EVENT_TIME)).alias("time_read"))
-    judged = timed.select("*", _printable(_reject_reason(found)).alias("reject_reason"))
-    rejected = F.col("reject_reason").isNotNull()
+    time = found.time(EVENT_TIME)
+    is_event = is_usable(found.value, time)
+    is_reject = ~is_event & ~found.is_marker
+    reason = F.when(is_reject, _rarely(lambda: _reject_reason(found, time)))
     columns = {
         **{column: plain(found.value(path)) for column, path in PATHS.items()},
-        "event_time": F.when(~rejected, F.col("time_read")),
+        "input_file": F.col("input_file"),
+        "position": F.when(is_reject, F.col("position")),
+        "reject_reason": reason,
+        "reject_record": F.when(
+            is_reject, _rarely(lambda: _printable(F.substring(found.text, 1, max_record_chars)))
+        ),
+        **{name: _json_text(found.value(PATHS[name])) for name in _FREE_FORM},
+        "event_time": F.when(is_event, whole_seconds(time)),
         "credential_issued_at": whole_seconds(found.time(ISSUED_AT)),
         "read_only": _flag(found.value(PATHS["read_only"])),
         "tls_present": F.coalesce(found.value(PATHS["tls_present"]).isNotNull(), F.lit(False)),  # noqa: FBT003
-        "position": F.when(rejected, F.col("position")),
-        "reject_record": F.when(rejected, _printable(F.substring(found.text, 1, max_record_chars))),
     }
-    return judged.select(*[columns.get(c, F.col(c)).alias(c) for c in schemas.RECORDS.fieldNames()])
+    return rows.select(*[columns[name].alias(name) for name in schemas.RECORDS.fieldNames()])
 
 
 def is_usable(value: Callable[[str], Column], time: Column) -> Column:
@@ -141,10 +149,12 @@ def is_usable(value: Callable[[str], Column], time: Column) -> Column:
 
 def readable_time(text: Column) -> Column:
     """Time of a text in ISO format, UTC where it names no zone; null where it is no such text."""
-    return (
+    is_usual = (F.length(text) == 20) & text.endswith("Z") & (F.substring(text, 5, 1) == "-")  # noqa: PLR2004
+    other = (
         F.when(text.rlike(_UTC) | text.rlike(_OFFSET), F.try_to_timestamp(text))
         .when(text.rlike(_NO_ZONE), F.try_to_timestamp(F.concat(text, F.lit("Z"))))
     )
+    return F.when(is_usual, F.try_to_timestamp(text)).otherwise(_rarely(lambda: other))
 
 
 def whole_seconds(time: Column) -> Column:
@@ -153,32 +163,35 @@ def whole_seconds(time: Column) -> Column:
 
 
 def plain(text: Column) -> Column:
-    """Null where a text is empty, or is the word that JSON has for null."""
-    return F.when(~text.isin("", "null"), text)
+    """Null where a text is empty."""
+    return F.when(F.octet_length(text) > 0, text)
 
 
-def _reject_reason(found: Found) -> Column:
-    """Why a record is no event; null for an event and for a marker."""
+def _reject_reason(found: Found, time_read: Column) -> Column:
+    """Say why a record is no event."""
     value, text = found.value, found.text
     time, source = value(EVENT_TIME), value("eventSource")
-    is_no_record = plain(value("eventName")).isNull()
+    is_unnamed = plain(value("eventName")).isNull()
     reason = (
-        F.when(found.is_marker, F.lit(None).cast("string"))
-        .when(found.broken.isNotNull(), found.broken)
-        .when(is_usable(value, F.col("time_read")), F.lit(None).cast("string"))
+        F.when(found.broken.isNotNull(), found.broken)
         .when(~F.ltrim(text).startswith("{"), _quoted("no JSON object but", text))
         .when(source.startswith("aws:"), _quoted("a notification, not a call: eventSource is", source))
     )
     for name, words in _SOMETHING_ELSE.items():
         is_there = F.get_json_object(text, f"$.{name}").isNotNull()
-        reason = reason.when(is_no_record & is_there, F.lit(f"not a CloudTrail record: {words}"))
-    return (
+        reason = reason.when(is_unnamed & is_there, F.lit(f"not a CloudTrail record: {words}"))
+    return _printable(
         reason.when(plain(time).isNull(), F.lit("has no eventTime"))
-        .when(F.col("time_read").isNull(), _quoted("eventTime is no time:", time))
-        .when(is_no_record, F.lit("has no eventName"))
+        .when(time_read.isNull(), _quoted("eventTime is no time:", time))
+        .when(is_unnamed, F.lit("has no eventName"))
         .when(plain(source).isNull(), F.lit("has no eventSource"))
         .otherwise(_quoted("eventTime is not between 2006 and 2100:", time))
     )
+
+
+def _rarely(column: Callable[[], Column]) -> Column:
+    """A column that few rows need: not compiled into the code that all rows run through."""
+    return F.transform(F.array(F.lit(0)), lambda _: column())[0]
 
 
 def _quoted(words: str, text: Column) -> Column:
@@ -188,6 +201,11 @@ def _quoted(words: str, text: Column) -> Column:
 def _printable(text: Column) -> Column:
     """Text without NUL; bytes that are not UTF-8 are replaced on the way."""
     return F.translate(text, "\x00", "\ufffd")
+
+
+def _json_text(text: Column) -> Column:
+    """Null where a text is empty, or what JSON writes for null."""
+    return F.when(~text.isin("", "null"), text)
 
 
 def _flag(text: Column) -> Column:

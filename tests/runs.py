@@ -1,0 +1,74 @@
+"""Run detect as the command does, in the session of the tests, and read its tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jobs import detect
+from jobs.progress import Progress
+from jobs.session import spark_session
+from jobs.settings import load
+from jobs.warehouse import Warehouse
+from jobs.world import know
+from transforms import schemas
+
+if TYPE_CHECKING:
+    from jobs.detect import Run
+
+SMALL = {
+    "spark.master": "local[2]",
+    "spark.driver.memory": "2g",
+    "spark.sql.shuffle.partitions": "2",
+}
+OF_A_RUN = {"run_id", "detected_at", "updated_at", "batch_id", "last_batch_id", "token"}
+RESULTS = ("findings", "finding_calls", "mismatches", "homes", "stays")
+
+
+def run(trail: Path, warehouse: Path, **settings: Any) -> Run:
+    """One run of detect over a folder of files."""
+    loaded = load(None, settings)
+    this = detect.Run(str(trail), loaded, know(loaded), progress=Progress(Quiet()))
+    files = detect.list_files(this)
+    detect.detect(spark_session(SMALL, str(warehouse)), this, files)
+    return this
+
+
+class Quiet:
+    """A stream that nobody reads."""
+
+    def write(self, text: str) -> int:
+        """Take text."""
+        return len(text)
+
+    def flush(self) -> None:
+        """Do nothing."""
+
+    def isatty(self) -> bool:
+        """Be no terminal."""
+        return False
+
+
+def rows(warehouse: Path, table: str, leave_out: set[str] = OF_A_RUN) -> list[dict[str, Any]]:
+    """Rows of a table by PyIceberg, in a stable order, without what a run gives."""
+    with Warehouse(str(warehouse)) as opened:
+        found = opened.scan(table)
+    kept = [{k: v for k, v in row.items() if k not in leave_out} for row in found]
+    return sorted(kept, key=repr)
+
+
+def results(warehouse: Path) -> dict[str, list[dict[str, Any]]]:
+    """All tables that judging makes; files are told apart by name alone, as trails move."""
+    tables = {name: rows(warehouse, name) for name in RESULTS}
+    for call in tables["finding_calls"]:
+        call["input_file"] = None
+    return tables
+
+
+def snapshots(warehouse: Path) -> dict[str, int | None]:
+    """Current snapshot of every table."""
+    with Warehouse(str(warehouse)) as opened:
+        return {
+            table.name: getattr(opened._table(table.name).current_snapshot(), "snapshot_id", None)
+            for table in schemas.TABLES
+        }

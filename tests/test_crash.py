@@ -1,0 +1,122 @@
+"""Law 3: a run that dies between any two writes loses nothing and doubles nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from jobs import intake, lease, runs
+from jobs.simulate import simulate
+from jobs.tables import Warehouse
+from tests.runs import results, rows, run
+
+MOST_WRITES = 40
+
+
+class Death(BaseException):
+    """The process is gone: nothing is recorded, nothing is given back."""
+
+
+@pytest.fixture(scope="module")
+def trail(tmp_path_factory):
+    """A trail with a theft that has evidence, and rejects."""
+    folder = tmp_path_factory.mktemp("crash") / "trail"
+    simulate(folder, stories="T01,T19", accounts=1, instances=2, days=1)
+    (folder / "AWSLogs" / "cut.json").write_text('{"Records": [{"eventVersion"')
+    return folder
+
+
+@pytest.fixture(scope="module")
+def undisturbed(spark, trail, tmp_path_factory):
+    """Results of a run that nothing happened to."""
+    warehouse = tmp_path_factory.mktemp("undisturbed")
+    run(trail, warehouse)
+    return {**results(warehouse), "rejects": rows(warehouse, "rejects")}
+
+
+def _dying(patch: pytest.MonkeyPatch, after: int) -> None:
+    """Make the process die after so many writes."""
+    done = 0
+
+    def counted(write):
+        def wrapper(*args, **kwargs):
+            nonlocal done
+            if done >= after:
+                raise Death
+            done += 1
+            return write(*args, **kwargs)
+
+        return wrapper
+
+    patch.setattr(Warehouse, "append", counted(Warehouse.append))
+    patch.setattr(Warehouse, "merge", counted(Warehouse.merge))
+    patch.setattr(intake, "_count", counted(intake._count))
+    patch.setattr(lease, "_update", counted(lease._update))
+    patch.setattr(runs, "record", lambda *args: None if args[-1] else _record(*args))
+    patch.setattr(lease, "_alive", lambda _: False)
+
+
+_record = runs.record
+
+
+def test_dying_between_any_two_writes(spark, trail, undisturbed, tmp_path):
+    """A warehouse whose runs die one write later each time ends as one that was left alone."""
+    deaths = 0
+    for after in range(MOST_WRITES):
+        with pytest.MonkeyPatch.context() as patch:
+            _dying(patch, after)
+            try:
+                run(trail, tmp_path)
+            except Death:
+                deaths += 1
+            else:
+                break
+
+    counted = {row["batch_id"] for row in rows(tmp_path, "input_files", set())}
+    rejects = [r for r in rows(tmp_path, "rejects", set()) if r["batch_id"] in counted]
+    assert deaths >= 8
+    assert {table: undisturbed[table] for table in results(tmp_path)} == results(tmp_path)
+    assert [r["reason"] for r in rejects] == [r["reason"] for r in undisturbed["rejects"]]
+
+
+KILLED = """
+    import os, signal, sys
+    from jobs import cli
+    from jobs.tables import Warehouse
+
+    def killing(write):
+        def wrapper(self, table, *rest):
+            write(self, table, *rest)
+            if table.name == sys.argv[3]:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return wrapper
+
+    Warehouse.append, Warehouse.merge = killing(Warehouse.append), killing(Warehouse.merge)
+    cli.main(["detect", "--input", sys.argv[1], "--warehouse", sys.argv[2]])
+"""
+
+
+@pytest.mark.parametrize("table", ["sightings", "finding_calls"])
+def test_a_killed_process(table, spark, trail, undisturbed, tmp_path):
+    """A process that is really killed after a write is taken over at once by the next run."""
+    script = tmp_path / "killed.py"
+    script.write_text(textwrap.dedent(KILLED))
+    warehouse = tmp_path / "warehouse"
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+
+    died = subprocess.run(
+        [sys.executable, script, trail, warehouse, table],
+        env=environment,
+        check=False,
+        capture_output=True,
+    )
+    run(trail, warehouse)
+
+    assert died.returncode == -signal.SIGKILL
+    assert {t: undisturbed[t] for t in results(warehouse)} == results(warehouse)
