@@ -7,6 +7,7 @@ holds for all, ``conf/spark-local.conf`` only for a Spark of our own.
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 import time
@@ -48,8 +49,7 @@ def spark_session(
         warehouse: a folder, or an ``s3://`` prefix that goes with the Glue catalog.
         app_name: name of the application, as Spark's own tools show it.
     """
-    os.environ["TZ"] = "UTC"  # PySpark turns timestamps into the local time of this process
-    time.tzset()
+    _prepare_python()
     options = {
         "spark.app.name": app_name,
         **_shipped("spark-defaults.conf"),
@@ -61,6 +61,14 @@ def spark_session(
     if "PYSPARK_GATEWAY_PORT" in os.environ:
         return _on_platform(options)
     return _own(options, local_warehouse(warehouse))
+
+
+def _prepare_python() -> None:
+    """Give this process the one time zone there is, and see that PySpark prints nothing itself."""
+    os.environ["TZ"] = "UTC"  # collected timestamps are in the local time of the process
+    time.tzset()
+    for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
+        logging.getLogger(name).disabled = True  # it prints as JSON what is raised as well
 
 
 def _own(options: dict[str, str], folder: Path | None) -> SparkSession:

@@ -156,7 +156,7 @@ def test_many_runs_are_one(spark, trails, judged, tmp_path):
             target = arriving / file.relative_to(trail)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(file, target)
-        run(arriving, warehouse, inputs={"batch_bytes": "100 KiB"})
+        run(arriving, warehouse, inputs={"batch_bytes": "1 MiB"})
 
     once, many = results(judged["cloudtrail-json"][0]), results(warehouse)
     still_open = [f for f in many["findings"] if f["status"] == "open"]

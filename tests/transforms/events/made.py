@@ -117,3 +117,10 @@ def rejects(rows: list[Row]) -> list[tuple[str | None, str]]:
 def is_marker(rows: list[Row]) -> bool:
     """Whether the rows say: read, and nothing in it."""
     return len(rows) == 1 and not any(rows[0][1:])
+
+
+def lower(value: Any) -> Any:
+    """Names in lower case, all the way down, as Athena and Glue have them."""
+    if isinstance(value, dict):
+        return {name.lower(): lower(inner) for name, inner in value.items()}
+    return [lower(one) for one in value] if isinstance(value, list) else value
