@@ -35,7 +35,7 @@ setup(
     ],
     package_data={
         "": ["*.toml", "*.csv", "*.conf", "*.properties", "*.json"],
-        "simulator": ["stories/*.toml"],
+        "simulator": ["stories/*"],
     },
     install_requires=[
         "boto3",

@@ -128,6 +128,7 @@ def test_a_session_without_iceberg_is_told(spark: SparkSession, tmp_path: Path) 
         _beside(Running(), {})  # type: ignore[arg-type]
 
 
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # PySpark's, of a dead JVM
 def test_a_start_that_fails_shows_the_end_of_the_log(tmp_path: Path) -> None:
     """Java's own complaint is shown, and where the whole log is."""
     with pytest.raises(
@@ -176,9 +177,7 @@ def test_nothing_of_the_jvm_reaches_the_terminal(tmp_path: Path) -> None:
     assert done.stdout.splitlines() == ["rows: 1", f"{folder}/spark.log", "ArithmeticException"]
     assert done.stderr.startswith("Traceback (most recent call last):\n  File")
     assert done.stderr.endswith("ValueError: of the script\n")
-    assert "WARNING: Using incubator modules" in (
-        folder / "spark.log"
-    ).read_text() or os.environ.get("JAVA_HOME", "").endswith("java")
+    assert "WARN NativeCodeLoader" not in (folder / "spark.log").read_text()
 
 
 def test_spark_submit_runs_the_same_code(spark: SparkSession, tmp_path: Path) -> None:
@@ -197,7 +196,8 @@ def test_spark_submit_runs_the_same_code(spark: SparkSession, tmp_path: Path) ->
         PYSPARK_PYTHON=sys.executable,
     )
 
-    assert done.stdout.splitlines() == ["rows: 1", "", "ArithmeticException"], done.stderr
+    assert done.stdout.splitlines()[:3] == ["rows: 1", "", "ArithmeticException"], done.stderr
+    assert done.stdout.endswith("ValueError: of the script\n")  # spark-submit joins the two
 
 
 def test_missing_jars_are_told_before_java_starts(

@@ -29,11 +29,18 @@ def case(name: str, **changes: Any) -> str:
     return name
 
 
-def _from_json(spark: SparkSession) -> dict[str, Row]:
+def _from_trail(spark: SparkSession) -> dict[str, Row]:
+    """The cases in one document: as some are no events, it is taken apart."""
     files = Files()
     trail = files.add({"Records": list(CASES.values())})
-    rows = files.read(spark)[trail]
-    return dict(zip(CASES, rows, strict=True))
+    return dict(zip(CASES, files.read(spark)[trail], strict=True))
+
+
+def _from_lines(spark: SparkSession) -> dict[str, Row]:
+    """Each case a document: those that are events are parsed at once."""
+    files = Files()
+    lines = files.add(*CASES.values())
+    return dict(zip(CASES, files.read(spark)[lines], strict=True))
 
 
 def _from_parquet(spark: SparkSession) -> dict[str, Row]:
@@ -63,10 +70,13 @@ def _inferred(rows: list[dict[str, Any]]) -> T.StructType:
     )
 
 
-@pytest.fixture(scope="module", params=["json", "parquet"])
+SHAPES = {"trail": _from_trail, "lines": _from_lines, "parquet": _from_parquet}
+
+
+@pytest.fixture(scope="module", params=SHAPES)
 def found(request: pytest.FixtureRequest, spark: SparkSession) -> dict[str, Row]:
-    """Rows of all cases by name, from either shape."""
-    return (_from_json if request.param == "json" else _from_parquet)(spark)
+    """Rows of all cases by name, from each shape."""
+    return SHAPES[request.param](spark)
 
 
 ORDINARY = case("ordinary")
@@ -259,11 +269,11 @@ REJECTS = {
 @pytest.mark.parametrize("name", REJECTS)
 def test_rejects(found: dict[str, Row], name: str) -> None:
     """A record without a readable time, a name or a source service is a reject that says so."""
-    row = found[name]
+    row, index = found[name], list(CASES).index(name)
 
     assert row.reject_reason == REJECTS[name]
     assert row.event_time is None
-    assert row.position in {f"Records[{list(CASES).index(name)}]", f"row {list(CASES).index(name)}"}
+    assert row.position in {f"Records[{index}]", f"line {index + 1}", f"row {index}"}
     assert "22222222-2222" in row.reject_record
 
 
