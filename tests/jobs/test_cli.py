@@ -45,7 +45,7 @@ def mistakes(*argv: str) -> list[str]:
 def credtrail(*argv: str, code: str = "") -> subprocess.CompletedProcess[str]:
     """Run the command in a process of its own, or some code."""
     start = ["-c", code] if code else ["-m", "jobs.cli"]
-    return subprocess.run(  # noqa: S603
+    return subprocess.run(
         [sys.executable, "-W", "error", *start, *argv],
         cwd=ROOT,
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
@@ -103,7 +103,7 @@ def test_options_say_their_default(command: Command) -> None:
     parser = argparse.ArgumentParser(add_help=False)
     command.add_options(parser)
 
-    for action in parser._actions:  # noqa: SLF001
+    for action in parser._actions:
         text = action.help or ""
         if isinstance(action.default, str | int) and action.default != "*":
             assert f"(default: {action.default})" in text
@@ -266,7 +266,7 @@ def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
     folder = warehouse(tmp_path, findings=rows)
     command = [sys.executable, "-m", "jobs.cli", "findings", "--warehouse", str(folder)]
 
-    with subprocess.Popen(  # noqa: S603
+    with subprocess.Popen(
         [*command, "--format", "json"],
         cwd=ROOT,
         env={**os.environ, "PYTHONUNBUFFERED": ""},  # unbuffered, Python forgets half a write

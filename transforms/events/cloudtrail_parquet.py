@@ -61,9 +61,7 @@ def parquet_records(rows: DataFrame, max_record_chars: int) -> DataFrame:
         F.concat(F.lit("row "), "row_index").alias("position"),
         *[column.alias(f"{name}_object") for name, (column, _) in objects.items()],
     )
-    stored |= {
-        name: Stored(F.col(f"{name}_object"), kind) for name, (_, kind) in objects.items()
-    }
+    stored |= {name: Stored(F.col(f"{name}_object"), kind) for name, (_, kind) in objects.items()}
     found = record.Found(
         value=_value(stored),
         time=_time(stored),
@@ -108,7 +106,10 @@ def _objects_of_text(stored: dict[str, Stored]) -> dict[str, tuple[Column, T.Str
     for field in record.fields():
         found = stored.get(field.name.lower())
         if found and is_text(found.kind) and isinstance(field.dataType, T.StructType):
-            objects[field.name.lower()] = (object_of_text(found.text, field.dataType), field.dataType)
+            objects[field.name.lower()] = (
+                object_of_text(found.text, field.dataType),
+                field.dataType,
+            )
     return objects
 
 

@@ -24,9 +24,9 @@ _OBJECT_BELOW_OBJECT = r"\}[ \t\r]*\n\s*\{"
 def documents(files: DataFrame) -> DataFrame:
     """One row per document: input_file, line (null where the file is one document), document."""
     value = F.col("value")
-    text = F.when(
-        value.startswith(_BYTE_ORDER_MARK), F.substring(value, 2, 2**31 - 1)
-    ).otherwise(value)
+    text = F.when(value.startswith(_BYTE_ORDER_MARK), F.substring(value, 2, 2**31 - 1)).otherwise(
+        value
+    )
     lines = F.filter(_lines(text), lambda line: line["document"] != "")
     whole = F.array(F.struct(F.lit(None).cast("string").alias("line"), text.alias("document")))
     return files.select(

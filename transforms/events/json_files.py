@@ -18,6 +18,7 @@ from transforms.events.json_apart import taken_apart
 from transforms.events.json_documents import documents, kind, parsed
 from transforms.events.json_items import FIELDS, item, value_in
 
+
 def json_records(files: DataFrame, max_record_chars: int) -> DataFrame:
     """``schemas.RECORDS`` of JSON files.
 

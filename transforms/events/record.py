@@ -129,7 +129,7 @@ def records(rows: DataFrame, found: Found, max_record_chars: int) -> DataFrame:
         "event_time": F.when(is_event, whole_seconds(time)),
         "credential_issued_at": whole_seconds(found.time(ISSUED_AT)),
         "read_only": _flag(found.value(PATHS["read_only"])),
-        "tls_present": F.coalesce(found.value(PATHS["tls_present"]).isNotNull(), F.lit(False)),  # noqa: FBT003
+        "tls_present": F.coalesce(found.value(PATHS["tls_present"]).isNotNull(), F.lit(False)),
     }
     return rows.select(*[columns[name].alias(name) for name in schemas.RECORDS.fieldNames()])
 
@@ -143,16 +143,15 @@ def is_usable(value: Callable[[str], Column], time: Column) -> Column:
         & (seconds < _FAR_FUTURE)
         & plain(value("eventName")).isNotNull()
         & ~source.startswith("aws:"),
-        F.lit(False),  # noqa: FBT003
+        F.lit(False),
     )
 
 
 def readable_time(text: Column) -> Column:
     """Time of a text in ISO format, UTC where it names no zone; null where it is no such text."""
     is_usual = (F.length(text) == 20) & text.endswith("Z") & (F.substring(text, 5, 1) == "-")  # noqa: PLR2004
-    other = (
-        F.when(text.rlike(_UTC) | text.rlike(_OFFSET), F.try_to_timestamp(text))
-        .when(text.rlike(_NO_ZONE), F.try_to_timestamp(F.concat(text, F.lit("Z"))))
+    other = F.when(text.rlike(_UTC) | text.rlike(_OFFSET), F.try_to_timestamp(text)).when(
+        text.rlike(_NO_ZONE), F.try_to_timestamp(F.concat(text, F.lit("Z")))
     )
     return F.when(is_usual, F.try_to_timestamp(text)).otherwise(_rarely(lambda: other))
 
@@ -175,7 +174,9 @@ def _reject_reason(found: Found, time_read: Column) -> Column:
     reason = (
         F.when(found.broken.isNotNull(), found.broken)
         .when(~F.ltrim(text).startswith("{"), _quoted("no JSON object but", text))
-        .when(source.startswith("aws:"), _quoted("a notification, not a call: eventSource is", source))
+        .when(
+            source.startswith("aws:"), _quoted("a notification, not a call: eventSource is", source)
+        )
     )
     for name, words in _SOMETHING_ELSE.items():
         is_there = F.get_json_object(text, f"$.{name}").isNotNull()
@@ -209,7 +210,7 @@ def _json_text(text: Column) -> Column:
 
 
 def _flag(text: Column) -> Column:
-    return F.when(F.lower(text) == "true", F.lit(True)).when(F.lower(text) == "false", F.lit(False))  # noqa: FBT003
+    return F.when(F.lower(text) == "true", F.lit(True)).when(F.lower(text) == "false", F.lit(False))
 
 
 def _nested(paths: list[list[str]]) -> T.StructType:
@@ -218,7 +219,9 @@ def _nested(paths: list[list[str]]) -> T.StructType:
     for head, *rest in paths:
         below.setdefault(head, []).extend([rest] if rest else [])
     return reduce(
-        lambda shape, name: shape.add(name, _nested(below[name]) if below[name] else T.StringType()),
+        lambda shape, name: shape.add(
+            name, _nested(below[name]) if below[name] else T.StringType()
+        ),
         below,
         T.StructType(),
     )

@@ -65,7 +65,9 @@ class Stored:
         name, *rest = names
         if isinstance(self.kind, T.StructType):
             field = field_of(self.kind, name)
-            return field and Stored(self.column[field.name], field.dataType).reach(rest)
+            if field is None:
+                return None
+            return Stored(self.column[field.name], field.dataType).reach(rest)
         if isinstance(self.kind, T.MapType):
             spellings = [F.try_element_at(self.column, F.lit(n)) for n in (name, name.lower())]
             return Stored(F.coalesce(*spellings), self.kind.valueType).reach(rest)

@@ -38,7 +38,9 @@ _EVENT: dict[str, Any] = {
         },
         "inScopeOf": {
             "issuerType": "AWS::EC2::Instance",
-            "credentialsIssuedTo": "arn:aws:ec2:us-west-2:012345678901:instance/i-0a1b2c3d4e5f60718",
+            "credentialsIssuedTo": (
+                "arn:aws:ec2:us-west-2:012345678901:instance/i-0a1b2c3d4e5f60718"
+            ),
         },
     },
     "eventTime": "2026-03-02T12:00:00Z",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -66,7 +66,10 @@ def _inferred(rows: list[dict[str, Any]]) -> T.StructType:
             if name not in ("input_file", "row_index"):
                 shape.setdefault(name, []).extend([value] if isinstance(value, dict) else [])
     return T.StructType(
-        [T.StructField(n, _inferred(inner) if inner else T.StringType()) for n, inner in shape.items()]
+        [
+            T.StructField(n, _inferred(inner) if inner else T.StringType())
+            for n, inner in shape.items()
+        ]
     )
 
 
@@ -149,7 +152,9 @@ def test_rare_fields(found: dict[str, Row]) -> None:
     assert row.read_only is False
 
 
-BARE = case("bare", **{k: MISSING for k in event() if k not in ("eventTime", "eventSource", "eventName")})
+BARE = case(
+    "bare", **{k: MISSING for k in event() if k not in ("eventTime", "eventSource", "eventName")}
+)
 BY_SERVICE = case(
     "by service",
     userIdentity={"accountId": "012345678901", "invokedBy": "ec2.amazonaws.com"},
@@ -202,7 +207,7 @@ def test_a_service_in_place_of_a_caller(found: dict[str, Row]) -> None:
     assert found[HEADER_ONLY].tls_version is None
 
 
-SOURCES = ("-", "0.0.0.0", "XXXX", "256.44.44.11", "30.*.0.210", "035.249.253.232",  # noqa: S104
+SOURCES = ("-", "0.0.0.0", "XXXX", "256.44.44.11", "30.*.0.210", "035.249.253.232",
            "2600:1f14::1", "AWS Internal", "appstream.amazonaws.com", "203.0.113.46")  # fmt: skip
 for address in SOURCES:
     case(f"from {address}", sourceIPAddress=address, vpcEndpointId=f"endpoint beside {address}")
@@ -212,7 +217,7 @@ INTERNAL = case("internal", vpcEndpointId="AWS Internal", vpcEndpointAccountId="
 
 
 def test_sources_stay_as_written(found: dict[str, Row]) -> None:
-    """A source or an endpoint is never judged while reading, however odd: only an empty one goes."""
+    """A source or an endpoint is never judged while reading: only an empty one goes."""
     for address in SOURCES:
         assert found[f"from {address}"].source_ip_address == address
         assert found[f"from {address}"].vpc_endpoint_id == f"endpoint beside {address}"
@@ -299,7 +304,11 @@ def test_request_parameters_of_any_type(spark: SparkSession) -> None:
 
 
 WRAPPED = {
-    "EventBridge": {"version": "0", "detail-type": "AWS API Call via CloudTrail", "detail": event()},
+    "EventBridge": {
+        "version": "0",
+        "detail-type": "AWS API Call via CloudTrail",
+        "detail": event(),
+    },
     "lookup-events": {"EventId": "1", "CloudTrailEvent": json.dumps(event())},
     "CloudWatch Logs": {"logEvents": [{"message": json.dumps(event())}]},
     "log entry": {"jsonPayload": event(), "timestamp": "2026-03-02T12:00:00Z"},

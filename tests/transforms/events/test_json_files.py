@@ -183,15 +183,18 @@ def test_strange_bytes(found: Found) -> None:
 
 def test_the_text_of_a_reject_is_readable(found: Found) -> None:
     """What is kept of a reject is valid UTF-8 without NUL, so that any tool shows it."""
-    assert [row.reject_record for row in found[BAD_UTF8_REJECT]] == ['{"eventName": "\ufffd\ufffd"}']
+    assert [row.reject_record for row in found[BAD_UTF8_REJECT]] == [
+        '{"eventName": "\ufffd\ufffd"}'
+    ]
 
 
 DEEP = json.loads("[" * 900 + "]" * 900)
 DEEP_EVENT = FILES.add(event(requestParameters={"deep": DEEP}))
 TOO_DEEP = '{"a":' * 3000 + "1" + "}" * 3000
 TOO_DEEP_TRAIL = FILES.add(
-    json.dumps({"Records": [A, event(eventName="deep", requestParameters="@"), {"eventName": "X"}]})
-    .replace('"@"', TOO_DEEP)
+    json.dumps(
+        {"Records": [A, event(eventName="deep", requestParameters="@"), {"eventName": "X"}]}
+    ).replace('"@"', TOO_DEEP)
 )
 LONG_NUMBER = FILES.add(json.dumps(event(requestParameters={"n": "@"})).replace('"@"', "9" * 2000))
 
