@@ -6,6 +6,7 @@ flags that a platform adds of its own are ignored there.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import uuid
 from dataclasses import dataclass, field
@@ -88,7 +89,9 @@ def detect(spark: SparkSession, this: Run, files: list[InputFile]) -> None:
         _take_in(warehouse, held, this, files)
         _judge(warehouse, held, this)
     except BaseException as error:
-        runs.record(warehouse, held, this, error)
+        with contextlib.suppress(Exception):  # what failed first is what must be told
+            runs.record(warehouse, held, this, error)
+            held.release()
         raise
     runs.record(warehouse, held, this, None)
     held.release()

@@ -1,7 +1,7 @@
 """IP addresses as text and bytes, with Spark's built-in functions alone.
 
-Parsed strictly: no leading zeros, no octet over 255, one ``::`` at most. Canonical IPv6 text is
-that of RFC 5952; an IPv4-mapped address is its IPv4 address; a zone id is dropped.
+Parsed strictly: no leading zeros in IPv4, no octet over 255, one ``::`` at most. Canonical IPv6
+is that of RFC 5952; an IPv4-mapped address is its IPv4 address; a zone id is dropped.
 """
 
 from __future__ import annotations
@@ -10,11 +10,6 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from transforms.columns import let
-
-_OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
-_IPV4 = rf"({_OCTET}\.){{3}}{_OCTET}"
-_LIKE_IPV6 = "^(?=[^%]*:)[0-9A-Fa-f:.]{2,45}(%[^%]+)?$"
-_GROUPS = 8
 
 PRIVATE_RANGES = (
     "10.0.0.0/8",
@@ -29,131 +24,145 @@ PRIVATE_RANGES = (
 )
 """Ranges that are private here: an explicit list, as documentation ranges are public to us."""
 
+# Java: \z is the end of the text ($ would let a line break follow), *+ never goes back.
+_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_IPV4 = rf"{_OCTET}(?:\.{_OCTET}){{3}}"
+_GROUP = "[0-9A-Fa-f]{1,4}"
+_SOME = f"{_GROUP}(?::{_GROUP}){{0,6}}"
+_IPV6 = (
+    f"(?:{_GROUP}:){{7}}{_GROUP}|(?:{_GROUP}:){{6}}{_IPV4}|"
+    f"(?:{_SOME})?::(?:(?:{_GROUP}:){{0,5}}{_IPV4}|{_SOME})?"
+)
+_ZONE = r"(?:%[^%\s]{1,64})?"
+_MAPPED = "0" * 20 + "ffff"
+
 
 def address(text: Column) -> Column:
-    """Canonical address of either family, or null."""
+    """Canonical address of either family, or null where the text is none.
 
-    def parsed(trimmed: Column) -> Column:
-        v6 = let(
-            _ipv6_hex(trimmed), lambda digits: F.coalesce(_mapped(digits), _compressed(digits))
-        )
-        return F.when(trimmed.rlike(f"^{_IPV4}$"), trimmed).when(trimmed.rlike(_LIKE_IPV6), v6)
+    >>> from pyspark.sql import functions as F
+    >>> texts = [("2600:1F14:0:0::1%eth0",), ("::ffff:345f:ff79",), ("052.95.255.121",)]
+    >>> spark.createDataFrame(texts, "text string").select(
+    ...     "text", address(F.col("text")).alias("address")
+    ... ).show(truncate=False)
+    +---------------------+-------------+
+    |text                 |address      |
+    +---------------------+-------------+
+    |2600:1F14:0:0::1%eth0|2600:1f14::1 |
+    |::ffff:345f:ff79     |52.95.255.121|
+    |052.95.255.121       |NULL         |
+    +---------------------+-------------+
+    <BLANKLINE>
+    """
+    plain = F.lower(captured(text, rf"^\s*+({_IPV6}){_ZONE}\s*+\z"))
+    v6 = let(let(let(plain, _without_dotted_end), _digits), _of_digits)
+    return F.coalesce(_dotted(text), F.when(text.contains(":"), v6))
 
-    return let(F.trim(text), parsed)
+
+def host(text: Column) -> Column:
+    """Canonical address that a caller can have, or null: not unspecified, multicast, broadcast."""
+    nobody = r"0\.0\.0\.0\z|255\.255\.255\.255\z|22[4-9]\.|23[0-9]\.|::\z|ff[0-9a-f]{2}:"
+    return captured(address(text), rf"^(?!{nobody})(.+)\z")
+
+
+def ipv4(text: Column) -> Column:
+    """Canonical IPv4 address, or null; an IPv4-mapped IPv6 address is one, too."""
+    return captured(address(text), r"^([^:]+)\z")
+
+
+def ipv6(text: Column) -> Column:
+    """Canonical IPv6 address, or null."""
+    return captured(address(text), r"^([^.]+)\z")
 
 
 def address_bytes(canonical: Column) -> Column:
     """4 or 16 bytes of a canonical address, or null; bytes compare as addresses do."""
-    octets = F.transform(F.split(canonical, r"\."), lambda o: F.lpad(F.hex(o.cast("int")), 2, "0"))
-    v4 = F.when(canonical.rlike(f"^{_IPV4}$"), F.unhex(F.array_join(octets, "")))
-    v6 = F.when(canonical.rlike(_LIKE_IPV6), F.unhex(_ipv6_hex(canonical)))
-    return F.coalesce(v4, v6)
+    digits = F.when(canonical.contains(":"), _digits(canonical))
+    return F.unhex(digits.otherwise(_hex_octets(_dotted(canonical))))
 
 
 def is_private(canonical: Column) -> Column:
     """Tell whether a canonical address lies in one of :data:`PRIVATE_RANGES`."""
-    v4 = canonical.rlike(
-        r"^(10\.|192\.168\.|169\.254\.|127\.|172\.(1[6-9]|2[0-9]|3[01])\.|"
-        r"100\.(6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])\.)"
+    private = canonical.rlike(
+        r"^(?:10\.|192\.168\.|169\.254\.|127\.|172\.(?:1[6-9]|2[0-9]|3[01])\.|"
+        r"100\.(?:6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])\.|"
+        r"f[cd][0-9a-f]{2}:|fe[89ab][0-9a-f]:|::1\z)"
     )
-    v6 = (canonical == "::1") | canonical.rlike("^f([cd][0-9a-f]{2}|e[89ab][0-9a-f]):")
-    return F.coalesce(v4 | v6, F.lit(False))
-
-
-def is_host(canonical: Column) -> Column:
-    """Tell whether a canonical address can be a caller's: not unspecified, multicast, broadcast."""
-    nobody = canonical.rlike(r"^(0\.|22[4-9]\.|2[34][0-9]\.|25[0-5]\.|ff[0-9a-f]{2}:)") | (
-        canonical == "::"
-    )
-    return canonical.isNotNull() & ~F.coalesce(nobody, F.lit(True))
+    return F.coalesce(private, F.lit(False))
 
 
 def prefix(canonical: Column, ipv4_octets: int, ipv6_groups: int) -> Column:
-    """Text of the prefix an address lies in: so many octets or 16-bit groups, with its length."""
-    v4 = F.concat(F.substring_index(canonical, ".", ipv4_octets), F.lit(".0" * (4 - ipv4_octets)))
-    head = F.rpad(F.substring(_ipv6_hex(canonical), 1, 4 * ipv6_groups), 32, "0")
-    v6 = F.concat(let(head, _compressed), F.lit(f"/{16 * ipv6_groups}"))
-    return F.when(canonical.contains(":"), v6).when(
-        canonical.contains("."), F.concat(v4, F.lit(f"/{8 * ipv4_octets}"))
-    )
+    """Text of the network an address lies in: so many octets, or groups of IPv6, and its length."""
+    zeros = ".0" * (4 - ipv4_octets) + f"/{8 * ipv4_octets}"
+    v4 = F.concat(F.substring_index(canonical, ".", ipv4_octets), F.lit(zeros))
+    v6 = _ipv6_network(canonical, 16 * ipv6_groups)
+    return F.when(canonical.contains(":"), v6).when(canonical.contains("."), v4)
 
 
-def _ipv6_hex(text: Column) -> Column:
-    """32 hexadecimal digits of an IPv6 address in any spelling, or null."""
-
-    def full(halves: Column) -> Column:
-        return let(
-            F.struct(
-                _groups(F.get(halves, F.lit(0))).alias("left"),
-                _groups(F.get(halves, F.lit(1))).alias("right"),
-            ),
-            lambda half: _filled(half["left"], half["right"], F.size(halves)),
-        )
-
-    plain = let(F.lower(F.substring_index(text, "%", 1)), _without_ipv4_tail)
-    return let(let(F.split(plain, "::", -1), full), _digits)
+def network24_48(canonical: Column) -> Column:
+    """Text of the /24 (IPv6: /48) an address lies in: what one site or provider's corner shares."""
+    return prefix(canonical, 3, 3)
 
 
-def _filled(left: Column, right: Column, halves: Column) -> Column:
-    """Eight groups, with ``::`` filled by zeros; null where they cannot be eight."""
-    missing = _GROUPS - F.size(left) - F.size(right)
-    zeros = F.array_repeat(F.lit("0"), F.greatest(missing, F.lit(0)))
-    return F.when((halves == 1) & (missing == 0), left).when(
-        (halves == 2) & (missing >= 1),  # noqa: PLR2004 - the text on both sides of ::
-        F.concat(left, zeros, right),
-    )
+def network56(canonical: Column) -> Column:
+    """Text of the /56 an IPv6 address lies in: a VPC has one; null for IPv4."""
+    return F.when(canonical.contains(":"), _ipv6_network(canonical, 56))
 
 
-def _digits(groups: Column) -> Column:
-    valid = F.forall(groups, lambda group: group.rlike("^[0-9a-f]{1,4}$"))
-    padded = F.transform(groups, lambda group: F.lpad(group, 4, "0"))
-    return F.when(valid, F.array_join(padded, ""))
+def network64(canonical: Column) -> Column:
+    """Text of the /64 an IPv6 address lies in: a subnet has one; null for IPv4."""
+    return F.when(canonical.contains(":"), _ipv6_network(canonical, 64))
 
 
-def _groups(half: Column) -> Column:
-    empty = F.array().cast("array<string>")
-    return F.when(half.isNull() | (half == ""), empty).otherwise(F.split(half, ":", -1))
+def captured(text: Column, pattern: str) -> Column:
+    """First group of a pattern, or null where the text does not match."""
+    return F.get(F.regexp_extract_all(text, F.lit(pattern)), F.lit(0))
 
 
-def _without_ipv4_tail(text: Column) -> Column:
-    """Write the dotted tail that IPv6 text may end in as two groups; a bad tail stays."""
-
-    def groups(tail: Column) -> Column:
-        head = F.substring(text, F.lit(1), F.length(text) - F.length(tail))
-        octets = F.transform(
-            F.split(tail, r"\."), lambda o: F.lower(F.lpad(F.hex(o.try_cast("int")), 2, "0"))
-        )
-        low, high = F.slice(octets, 1, 2), F.slice(octets, 3, 2)
-        return F.when(tail == "", text).otherwise(
-            F.concat(head, F.array_join(low, ""), F.lit(":"), F.array_join(high, ""))
-        )
-
-    return let(F.regexp_extract(text, f":({_IPV4})$", 1), groups)
+def _dotted(text: Column) -> Column:
+    return captured(text, rf"^\s*+({_IPV4})\s*+\z")
 
 
-def _mapped(digits: Column) -> Column:
-    """IPv4 address of the 32 digits of ``::ffff:a.b.c.d``, or null."""
+def _hex_octets(dotted: Column) -> Column:
+    """8 hexadecimal digits of a dotted address."""
     octets = F.transform(
-        F.array(*[F.substring(digits, at, 2) for at in (25, 27, 29, 31)]),
-        lambda pair: F.conv(pair, 16, 10),
+        F.split(dotted, r"\."), lambda octet: F.lpad(F.conv(octet, 10, 16), 2, "0")
     )
-    return F.when(digits.startswith("0" * 20 + "ffff"), F.array_join(octets, "."))
+    return F.lower(F.array_join(octets, ""))
+
+
+def _without_dotted_end(plain: Column) -> Column:
+    """Write the dotted end that IPv6 text may have as two groups."""
+    head = F.regexp_replace(plain, r"[^:]+\z", "")
+    end = F.regexp_replace(_hex_octets(F.substring_index(plain, ":", -1)), "^(.{4})", "$1:")
+    return F.when(plain.contains("."), F.concat(head, end)).otherwise(plain)
+
+
+def _digits(plain: Column) -> Column:
+    """32 hexadecimal digits of IPv6 text of correct syntax; null where it has too many groups."""
+    missing = F.lit(7) - F.regexp_count(plain, F.lit("[0-9a-f]+"))
+    zeros = F.concat(F.lit(":0"), F.call_function("repeat", F.lit(":0"), missing), F.lit(":"))
+    filled = F.regexp_replace(F.replace(plain, F.lit("::"), zeros), r"^:|:\z", "")
+    groups = captured(filled, r"^((?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4})\z")
+    padded = F.regexp_replace(groups, "([0-9a-f]+)", "000$1")
+    return F.regexp_replace(padded, r"0*([0-9a-f]{4})(?::|\z)", "$1")
+
+
+def _of_digits(digits: Column) -> Column:
+    """Canonical address of 32 digits; a mapped one is IPv4."""
+    octets = [F.conv(F.substring(digits, at, 2), 16, 10) for at in (25, 27, 29, 31)]
+    mapped = F.when(digits.startswith(_MAPPED), F.concat_ws(".", *octets))
+    return mapped.otherwise(_compressed(digits))
 
 
 def _compressed(digits: Column) -> Column:
     """RFC 5952: no leading zeros, the first longest run of two or more zero groups as ``::``."""
-    groups = [F.regexp_replace(F.substring(digits, at, 4), "^0{1,3}", "") for at in range(1, 33, 4)]
-    joined = F.concat(F.lit(":"), F.concat_ws(":", *groups), F.lit(":"))
-    trimmed = F.regexp_replace(let(joined, _without_zero_run), "^:(?!:)", "")
-    return F.when(digits.isNotNull(), F.regexp_replace(trimmed, "(?<!:):$", ""))
+    groups = F.regexp_replace(digits, "([0-9a-f]{4})", ":$1")
+    short = F.regexp_replace(groups, ":0{1,3}(?=[0-9a-f])", ":")
+    cut = F.regexp_replace(short, r"^(.*?)((?::0){2,}+)(?!.*\2:0)", "$1:")
+    return F.regexp_replace(F.regexp_replace(cut, r"^:(?!:|\z)", ""), r"(?<!:):\z", "::")
 
 
-def _without_zero_run(joined: Column) -> Column:
-    cut = joined
-    for run in range(2, _GROUPS + 1):
-        zeros = ":" + "0:" * run
-        at = F.instr(joined, zeros)
-        rest = F.substring(joined, at + len(zeros), F.length(joined))
-        shorter = F.concat(F.substring(joined, F.lit(1), at - 1), F.lit("::"), rest)
-        cut = F.when(at > 0, shorter).otherwise(cut)
-    return cut
+def _ipv6_network(canonical: Column, bits: int) -> Column:
+    head = F.substring(_digits(canonical), 1, bits // 4)
+    return F.concat(_compressed(F.rpad(head, 32, "0")), F.lit(f"/{bits}"))

@@ -1,35 +1,29 @@
-"""Which addresses lie in which ranges: equi-joins on prefixes, on distinct addresses only."""
+"""Which addresses lie in which ranges: equi-joins on leading bits, on distinct addresses only."""
 
 from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from transforms.columns import let
 from transforms.ip import address_bytes
 
-_BITS = {4: 32, 16: 128}
+_IPV4_BYTES = 4
 
 
 def in_cidrs(addresses: DataFrame, cidrs: DataFrame) -> DataFrame:
     """Pairs of an address and a range that holds it, with all columns of the range.
 
     Args:
-        addresses: ``address``: distinct canonical addresses.
+        addresses: ``address``: canonical addresses; what is none lies in no range.
         cidrs: ``cidr_network`` (4 or 16 bytes), ``prefix_length`` (bits), and what else is known.
-            Small: it is broadcast, and so are its distinct prefix lengths.
+            Small: it is broadcast.
     """
-    known = cidrs.where("cidr_network is not null")
-    lengths = known.select("prefix_length", F.length("cidr_network").alias("width")).distinct()
-    parsed = addresses.select("address", address_bytes(F.col("address")).alias("bytes")).where(
-        F.col("bytes").isNotNull()
+    return (
+        _with_leading_bits(addresses, cidrs)
+        .join(F.broadcast(_by_leading_bits(cidrs)), on=["prefix_length", "leading"], how="inner")
+        .drop("leading")
     )
-    of_width = F.length("bytes") == F.col("width")
-    prefixes = parsed.join(F.broadcast(lengths), on=of_width, how="inner").select(
-        "address", "prefix_length", _network(F.col("bytes")).alias("cidr_network")
-    )
-    return prefixes.join(
-        F.broadcast(known), on=["prefix_length", "cidr_network"], how="inner"
-    ).drop("cidr_network")
 
 
 def in_aws_space(addresses: DataFrame, ranges: DataFrame) -> DataFrame:
@@ -39,28 +33,48 @@ def in_aws_space(addresses: DataFrame, ranges: DataFrame) -> DataFrame:
         addresses: ``address``: distinct canonical addresses.
         ranges: AWS IP ranges: ``cidr_network``, ``prefix_length``, ``region``.
     """
-    best = Window.partitionBy("address").orderBy(F.desc("prefix_length"), "region")
-    found = (
-        in_cidrs(addresses, ranges)
-        .withColumn("place", F.row_number().over(best))
-        .where("place = 1")
-        .select("address", F.col("region").alias("aws_region"), F.lit(True).alias("aws"))
-    )
-    return addresses.join(found, on="address", how="left").select(
+    best = F.max(F.struct("prefix_length", "region"))["region"]
+    found = in_cidrs(addresses, ranges).groupBy("address").agg(best.alias("aws_region"))
+    # One row of an address on either side: `found` is grouped by it.
+    return addresses.join(found.withColumn("aws", F.lit(True)), on="address", how="left").select(
         "address", F.coalesce("aws", F.lit(False)).alias("aws"), "aws_region"
     )
 
 
-def _network(packed: Column) -> Column:
-    """First ``prefix_length`` bits of an address, the rest zero: bytes whole, the last one cut."""
-    length = F.col("prefix_length")
-    whole = F.floor(length / 8).cast("int")
-    rest = (length % 8).cast("int")
-    octet = F.conv(F.hex(F.substring(packed, whole + 1, F.lit(1))), 16, 10).cast("int")
-    kept = F.call_function("shiftleft", F.lit(1), 8 - rest)
-    cut = octet - octet % kept
-    last = F.when(rest > 0, F.unhex(F.lpad(F.hex(cut), 2, "0"))).otherwise(F.unhex(F.lit("")))
-    head = F.substring(packed, F.lit(1), whole)
-    used = whole + F.when(rest > 0, F.lit(1)).otherwise(F.lit(0))
-    zeros = F.unhex(F.repeat(F.lit("00"), F.length(packed) - used))
-    return F.concat(head, last, zeros)
+def _with_leading_bits(addresses: DataFrame, cidrs: DataFrame) -> DataFrame:
+    """A row for each address and length of a range of its family, with so many leading bits."""
+    family = F.length("cidr_network").alias("family")
+    lengths = cidrs.where(family.isNotNull()).select(family, "prefix_length").distinct()
+    packed = address_bytes(F.col("address"))
+    known = addresses.select("address", packed.alias("packed")).select(
+        "address", F.length("packed").alias("family"), _bits(F.col("packed")).alias("bits")
+    )
+    return known.join(F.broadcast(lengths), on="family", how="inner").select(
+        "address", "prefix_length", _leading(F.col("bits")).alias("leading")
+    )
+
+
+def _by_leading_bits(cidrs: DataFrame) -> DataFrame:
+    leading = _leading(_bits(F.col("cidr_network")))
+    return cidrs.where("cidr_network is not null").select(
+        leading.alias("leading"), *[name for name in cidrs.columns if name != "cidr_network"]
+    )
+
+
+def _leading(bits: Column) -> Column:
+    """The first ``prefix_length`` bits after the mark of the family."""
+    return bits.substr(F.lit(1), F.col("prefix_length") + 1)
+
+
+def _bits(packed: Column) -> Column:
+    """An address as ``4`` or ``6`` and 32 or 128 zeros and ones."""
+    return let(
+        F.hex(packed),
+        lambda digits: F.when(
+            F.length(digits) == 2 * _IPV4_BYTES, F.concat(F.lit("4"), _binary(digits, 1, 8))
+        ).otherwise(F.concat(F.lit("6"), _binary(digits, 1, 16), _binary(digits, 17, 16))),
+    )
+
+
+def _binary(digits: Column, at: int, count: int) -> Column:
+    return F.lpad(F.conv(F.substring(digits, at, count), 16, 2), 4 * count, "0")

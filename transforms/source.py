@@ -10,73 +10,71 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from transforms.columns import let
-from transforms.ip import address, is_host, is_private
+from transforms.ip import captured, host, is_private
 
 NONE = "(none)"
 INTERNAL = "AWS Internal"
 
 _LONGEST = 128
 _AGENT_LONGEST = 40
-_SERVICE = (
-    r"^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+"
-    r"(amazonaws\.com(\.cn)?|aws\.internal|c2s\.ic\.gov|sc2s\.sgov\.gov|aws\.com)$"
+_BLANKS = " \t\n\v\f\r"
+
+# Java: \z is the end of the text ($ would let a line break follow), *+ and ++ never go back.
+_ENDPOINT = r"(?i)^\s*+vpce-[0-9a-f]{1,32}\s*+\z"
+_INTERNAL = r"(?i)^\s*+aws[\s_-]*+internal(?:\s*+/.*)?\s*+\z"
+_LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_SUFFIX = (
+    r"amazonaws\.com(?:\.cn)?|amazonaws\.eu|aws\.internal|c2s\.ic\.gov|sc2s\.sgov\.gov|"
+    r"cloud\.adc-e\.uk|csp\.hci\.ic\.gov"
 )
+_SERVICE = rf"(?i)^\s*+(?=\S{{1,253}}\s*+\z)(?:{_LABEL}\.){{1,16}}(?:{_SUFFIX})\s*+\z"
+
+_WORD = r"(aws internal|[^\s/\[\](;,]++)"
+_BEHIND_GO = r"aws-sdk-go/\S++ \([^)]*+\) (?!exec-env/|s3manager)"
+_BEHIND_APN = r"apn/\S++ (?:\S++ (?!aws-sdk|boto|python|\())?"
+_AGENT = rf"(?i)^[\[\s]*+(?:{_BEHIND_GO}|{_BEHIND_APN})?{_WORD}"
+_VERSION = r"(?is)(?!^)[-_]?(?:v?[0-9]+\.[0-9]|[0-9a-f]{8}-[0-9a-f]{4}-).*"
 _SDK = (
-    r"(?i)(^|[^a-z])(boto|boto3|botocore|aws-sdk-[a-z0-9]+|aws-cli|aws-chalice|aws-tools|"
-    r"awspowershell(\.[a-z]+)?|aws\.internal|apn)[/ ;]"
-)
-_TOOLS = (
-    "amazon-ssm-agent",
-    "amazon-vpc-cni-k8s",
-    "amazon-ecs-agent",
-    "amazon-cloudwatch-agent",
-    "terraform",
-    "aws-cli",
-    "boto3",
-    "kubernetes",
-    "karpenter",
-    "cluster-autoscaler",
+    r"(?i)(?:^|[^a-z0-9-])(?:boto3?|botocore|aws-(?:sdk-[a-z0-9-]+|cli|chalice|internal|tools[a-z-]*)"
+    r"|awspowershell[a-z.]*|rusoto|apn)(?:[/ ;#\]]|\z)"
 )
 
 
 def is_endpoint_id(vpc_endpoint_id: Column) -> Column:
     """Tell whether the field names a VPC endpoint; it may hold ``AWS Internal`` or a service."""
-    return F.coalesce(F.trim(vpc_endpoint_id).rlike("(?i)^vpce-[0-9a-f]+$"), F.lit(False))
+    return F.coalesce(vpc_endpoint_id.rlike(_ENDPOINT), F.lit(False))
 
 
 def endpoint_id(vpc_endpoint_id: Column) -> Column:
     """Id of a VPC endpoint in lower case, or null where the field holds something else."""
-    return F.when(is_endpoint_id(vpc_endpoint_id), F.lower(F.trim(vpc_endpoint_id)))
+    return F.when(is_endpoint_id(vpc_endpoint_id), F.lower(_trimmed(vpc_endpoint_id)))
 
 
 def endpoint_address(source_ip_address: Column) -> Column:
     """Canonical address of a source that is one a caller can have, or null."""
-    return let(address(source_ip_address), lambda at: F.when(is_host(at), at))
+    return host(source_ip_address)
 
 
 def is_service_name(text: Column) -> Column:
     """Tell whether the text is a service's name, such as ``s3.amazonaws.com``."""
-    return F.coalesce(F.lower(F.trim(text)).rlike(_SERVICE), F.lit(False))
+    return F.coalesce(text.rlike(_SERVICE), F.lit(False))
 
 
 def is_aws_internal(text: Column) -> Column:
     """Tell whether the source is hidden: ``AWS Internal`` in any spelling."""
-    return F.coalesce(F.trim(text).rlike("(?i)^aws[ _-]?internal(/.*)?$"), F.lit(False))
+    return F.coalesce(text.rlike(_INTERNAL), F.lit(False))
 
 
 def canonical_source(source_ip_address: Column, vpc_endpoint_id: Column) -> Column:
     """Canonical text of a source: address, endpoint/address, service name, or what stood there."""
-    trimmed = F.nullif(F.trim(source_ip_address), F.lit(""))
+    text = F.nullif(_trimmed(source_ip_address), F.lit(""))
     name = (
-        F.when(is_aws_internal(trimmed), F.lit(INTERNAL))
-        .when(is_service_name(trimmed), F.lower(trimmed))
-        .otherwise(F.coalesce(F.substring(trimmed, 1, _LONGEST), F.lit(NONE)))
+        F.when(is_aws_internal(source_ip_address), F.lit(INTERNAL))
+        .when(is_service_name(source_ip_address), F.lower(text))
+        .otherwise(F.coalesce(F.substring(text, 1, _LONGEST), F.lit(NONE)))
     )
-    endpoint = F.concat(endpoint_id(vpc_endpoint_id), F.lit("/"))
-    return let(
-        endpoint_address(source_ip_address),
-        lambda at: F.coalesce(F.concat(endpoint, at), at, name),
-    )
+    endpoint = F.coalesce(F.concat(endpoint_id(vpc_endpoint_id), F.lit("/")), F.lit(""))
+    return F.coalesce(F.concat(endpoint, endpoint_address(source_ip_address)), name)
 
 
 def source_kind(source_ip_address: Column, vpc_endpoint_id: Column) -> Column:
@@ -99,16 +97,30 @@ def source_kind(source_ip_address: Column, vpc_endpoint_id: Column) -> Column:
 def agent_family(user_agent: Column) -> Column:
     """The SDK or tool that made a call, without versions.
 
-    A tool that names itself behind its SDK is more telling than the SDK; otherwise the first
-    token counts. Brackets that some services put around the text are dropped.
+    The first word counts, without brackets. A tool that names itself behind the SDK for Go, or
+    a partner's product behind ``APN``, is more telling and counts instead.
+
+    >>> from pyspark.sql import functions as F
+    >>> agents = [("aws-sdk-go/1.44 (go1.20; linux; amd64) amazon-ssm-agent/",), ("[Boto3/1.9]",)]
+    >>> spark.createDataFrame(agents, "agent string").select(
+    ...     agent_family(F.col("agent")).alias("family")
+    ... ).show()
+    +----------------+
+    |          family|
+    +----------------+
+    |amazon-ssm-agent|
+    |           boto3|
+    +----------------+
+    <BLANKLINE>
     """
-    text = F.lower(user_agent)
-    tool = F.regexp_extract(text, "(" + "|".join(_TOOLS) + ")", 1)
-    first = F.regexp_extract(text, r"^[\[\s]*([^\s/\]\[(;,]+)", 1)
-    family = F.when(tool != "", tool).when(first != "", F.substring(first, 1, _AGENT_LONGEST))
-    return F.coalesce(family, F.lit(NONE))
+    name = F.regexp_replace(captured(user_agent, _AGENT), _VERSION, "")
+    return F.coalesce(F.lower(F.substring(name, 1, _AGENT_LONGEST)), F.lit(NONE))
 
 
 def is_sdk_or_cli(user_agent: Column) -> Column:
     """Tell whether an AWS SDK, CLI or tool built on one made the request, and no web client."""
-    return F.coalesce(F.concat(user_agent, F.lit("/")).rlike(_SDK), F.lit(False))
+    return F.coalesce(user_agent.rlike(_SDK), F.lit(False))
+
+
+def _trimmed(text: Column) -> Column:
+    return F.btrim(text, F.lit(_BLANKS))
