@@ -8,47 +8,20 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import uuid
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from jobs import cli, evidence, findings, intake, judging, lease, runs
 from jobs.inputs import InputFile, choose, list_input
-from jobs.progress import Progress
+from jobs.runs import Run
 from jobs.session import spark_session
-from jobs.settings import Settings, load
+from jobs.settings import load
 from jobs.tables import Warehouse
-from jobs.world import Knowledge, know, world
+from jobs.world import know, world
 
 if TYPE_CHECKING:
     import argparse
 
     from pyspark.sql import SparkSession
-
-
-@dataclass
-class Run:
-    """What one run was asked, and what it has done so far."""
-
-    input: str
-    settings: Settings
-    knowledge: Knowledge
-    window_from: date | None = None
-    window_to: date | None = None
-    input_format: str = "auto"
-    progress: Progress = field(default_factory=Progress)
-    run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
-    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
-    counts: dict[str, int] = field(default_factory=dict)
-    coverage: dict[str, float] = field(default_factory=dict)
-    judged_batches: list[int] = field(default_factory=list)
-    result_heads: str | None = None
-
-    def add(self, counts: dict[str, int]) -> None:
-        """Add counts to those there are."""
-        for name, number in counts.items():
-            self.counts[name] = self.counts.get(name, 0) + number
 
 
 def run(args: argparse.Namespace) -> int:

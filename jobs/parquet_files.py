@@ -12,10 +12,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs.errors import InputError
+from jobs.file_rows import file_rows
 from jobs.footers import Footer, read_footers
 from jobs.input_sniffing import PARQUET
 from jobs.uris import LOCAL_OPTIONS, READ_OPTIONS, file_uri, hadoop_path, load_path
-from transforms import schemas
 from transforms.events.cloudtrail_parquet import needed_columns, parquet_records
 from transforms.events.stored_values import UnusableColumnError
 
@@ -30,13 +30,15 @@ _NO_TIMES = "no CloudTrail as Athena and Glue store it: no column eventtime. The
 _NAMED_COLUMNS = 20
 
 
-def read_parquet(spark: SparkSession, paths: list[str], max_record_chars: int) -> DataFrame:
+def read_parquet(
+    spark: SparkSession, files: list[InputFile], max_record_chars: int
+) -> DataFrame:
     """``schemas.RECORDS`` of Parquet files, whatever their columns.
 
     Raises:
         InputError: a column of a file is of a type that cannot be used.
     """
-    footers = _footers(spark, paths)
+    footers = _footers(spark, [file.path for file in files])
     alike: dict[str, list[str]] = defaultdict(list)
     words: dict[str, str | None] = {}
     for path, footer in footers.items():
@@ -53,7 +55,7 @@ def read_parquet(spark: SparkSession, paths: list[str], max_record_chars: int) -
         else:
             words |= dict.fromkeys(like, _NO_TIMES.format(_names(stored)))
     parts = [_rows(spark, *group, max_record_chars) for group in groups.items()]
-    return reduce(DataFrame.union, parts, _whole_files(spark, words))
+    return reduce(DataFrame.union, parts, file_rows(spark, words))
 
 
 def row_counts(spark: SparkSession, files: Iterable[InputFile]) -> dict[str, int]:
@@ -112,16 +114,6 @@ def _rows(
         )
     )
     return parquet_records(rows, max_record_chars)
-
-
-def _whole_files(spark: SparkSession, words: dict[str, str | None]) -> DataFrame:
-    """A reject of each whole file that has a reason, a marker of each that has none."""
-    empty = dict.fromkeys(schemas.RECORDS.fieldNames())
-    rows = [
-        {**empty, "input_file": file_uri(path), "reject_reason": why, "tls_present": False}
-        for path, why in words.items()
-    ]
-    return spark.createDataFrame([tuple(row.values()) for row in rows], schemas.RECORDS)
 
 
 def _names(stored: StructType) -> str:

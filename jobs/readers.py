@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from jobs.file_rows import file_rows
 from jobs.input_sniffing import JSON, PARQUET
 from jobs.parquet_files import read_parquet, row_counts
 from jobs.uris import READ_OPTIONS, file_uri, load_path
-from transforms import schemas
 from transforms.events.json_files import json_records
 
 if TYPE_CHECKING:
@@ -40,26 +40,31 @@ def read_records(spark: SparkSession, files: list[InputFile], max_record_chars: 
     Raises:
         InputError: a column of a file is of a type that cannot be used.
     """
-    paths: dict[str, list[str]] = defaultdict(list)
+    by_format: dict[str, list[InputFile]] = defaultdict(list)
     for file in files:
         if "://" in file.path or Path(file.path).exists():
-            paths[file.format].append(file.path)
-    parts = [READERS[name](spark, found, max_record_chars) for name, found in paths.items()]
-    return reduce(DataFrame.union, parts) if parts else spark.createDataFrame([], schemas.RECORDS)
+            by_format[file.format].append(file)
+    parts = [READERS[name](spark, found, max_record_chars) for name, found in by_format.items()]
+    return reduce(DataFrame.union, parts) if parts else file_rows(spark, {})
 
 
-def read_json(spark: SparkSession, paths: list[str], max_record_chars: int) -> DataFrame:
-    """``schemas.RECORDS`` of JSON files, each of them read whole."""
-    files = (
+def read_json(spark: SparkSession, files: list[InputFile], max_record_chars: int) -> DataFrame:
+    """``schemas.RECORDS`` of JSON files, each of them read whole.
+
+    Spark skips files of no bytes. They hold no record, unless they should be packed.
+    """
+    empty = [file.path for file in files if not file.bytes and not file.path.endswith(".gz")]
+    texts = (
         spark.read.format("text")
         .options(**READ_OPTIONS, wholetext=True)
-        .load([load_path(path) for path in paths])
+        .load([load_path(file.path) for file in files])
         .select("value", F.col("_metadata.file_path").alias("input_file"))
     )
-    return json_records(files, max_record_chars)
+    records = json_records(texts, max_record_chars)
+    return records.union(file_rows(spark, dict.fromkeys(empty))) if empty else records
 
 
-READERS: dict[str, Callable[[SparkSession, list[str], int], DataFrame]] = {
+READERS: dict[str, Callable[[SparkSession, list[InputFile], int], DataFrame]] = {
     JSON: read_json,
     PARQUET: read_parquet,
 }

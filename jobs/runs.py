@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
+from jobs.progress import Progress
 from transforms import schemas
 from transforms.findings import findings, life_cycle
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, Row
 
-    from jobs.detect import Run
     from jobs.judging import Verdicts
     from jobs.lease import Lease
+    from jobs.settings import Settings
     from jobs.tables import Warehouse
+    from jobs.world import Knowledge
 
 RESULTS = (
     schemas.STAYS,
@@ -28,6 +31,30 @@ RESULTS = (
     schemas.EVIDENCE_DONE,
     schemas.FINDINGS,
 )
+
+
+@dataclass
+class Run:
+    """What one run was asked, and what it has done so far."""
+
+    input: str
+    settings: Settings
+    knowledge: Knowledge
+    window_from: date | None = None
+    window_to: date | None = None
+    input_format: str = "auto"
+    progress: Progress = field(default_factory=Progress)
+    run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    counts: dict[str, int] = field(default_factory=dict)
+    coverage: dict[str, float] = field(default_factory=dict)
+    judged_batches: list[int] = field(default_factory=list)
+    result_heads: str | None = None
+
+    def add(self, counts: dict[str, int]) -> None:
+        """Add counts to those there are."""
+        for name, number in counts.items():
+            self.counts[name] = self.counts.get(name, 0) + number
 
 
 @dataclass(frozen=True)

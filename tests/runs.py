@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jobs import detect
 from jobs.progress import Progress
+from jobs.runs import Run
 from jobs.session import spark_session
 from jobs.settings import load
 from jobs.warehouse import Warehouse
 from jobs.world import know
 from transforms import schemas
-
-if TYPE_CHECKING:
-    from jobs.detect import Run
 
 SMALL = {
     "spark.master": "local[2]",
@@ -28,7 +26,7 @@ RESULTS = ("findings", "finding_calls", "mismatches", "homes", "stays")
 def run(trail: Path, warehouse: Path, **settings: Any) -> Run:
     """One run of detect over a folder of files."""
     loaded = load(None, settings)
-    this = detect.Run(str(trail), loaded, know(loaded), progress=Progress(Quiet()))
+    this = Run(str(trail), loaded, know(loaded), progress=Progress(Quiet()))
     files = detect.list_files(this)
     detect.detect(spark_session(SMALL, str(warehouse)), this, files)
     return this
