@@ -56,7 +56,7 @@ $(BIN)/python:
 	@for python in $(PYTHON) python3 python3.13 python3.12 python3.11 python3.14; do \
 	    if $$python -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' \
 	        2>/dev/null; then exec $$python -m venv --clear $(VENV); fi; \
-	    found="$$found $$($$python --version 2>/dev/null | sed "s|.*| $$python is &,|")"; \
+	    version=$$($$python --version 2>/dev/null) && found="$$found $$python is $$version;"; \
 	done; \
 	echo "credtrail needs Python 3.11 to 3.14 with venv and ensurepip. Found:$${found:- no Python.}" >&2; \
 	echo "Install one (Debian, Ubuntu: apt install python3-venv), or name it: make PYTHON=/path/to/python3" >&2; \

@@ -30,9 +30,7 @@ _NO_TIMES = "no CloudTrail as Athena and Glue store it: no column eventtime. The
 _NAMED_COLUMNS = 20
 
 
-def read_parquet(
-    spark: SparkSession, files: list[InputFile], max_record_chars: int
-) -> DataFrame:
+def read_parquet(spark: SparkSession, files: list[InputFile], max_record_chars: int) -> DataFrame:
     """``schemas.RECORDS`` of Parquet files, whatever their columns.
 
     Raises:

@@ -165,9 +165,7 @@ def test_one_file_as_input(tmp_path: Path) -> None:
         assert [file.path for file in list_input(uri).files] == [str(path)]
 
 
-def test_a_relative_path_becomes_absolute(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_relative_path_becomes_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Paths are kept absolute: the same file is the same file from any folder."""
     path = write(tmp_path, "trail/a.json")
     monkeypatch.chdir(tmp_path)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +21,7 @@ from tests.transforms.events.made import NOON, event, identity, is_marker, lower
 from transforms import schemas
 
 if TYPE_CHECKING:
-    from pyspark.sql import Row, SparkSession
+    from pyspark.sql import DataFrame, Row, SparkSession
 
 NOON_READ = NOON.replace(tzinfo=None)
 
@@ -30,9 +32,7 @@ def read(spark: SparkSession, folder: Path) -> dict[str, list[Row]]:
     found: dict[str, list[Row]] = {file_uri(file.path): [] for file in files}
     for row in read_records(spark, files, 1000).collect():
         found[row.input_file].append(row)
-    return {
-        str(Path(file.path).relative_to(folder)): found[file_uri(file.path)] for file in files
-    }
+    return {str(Path(file.path).relative_to(folder)): found[file_uri(file.path)] for file in files}
 
 
 def write(path: Path, *records: Any, pack: bool = False) -> Path:
@@ -114,7 +114,7 @@ def test_damaged_files(spark: SparkSession, tmp_path: Path) -> None:
 
     assert names(found["whole.json.gz"]) == ["ListQueues"]
     assert [name for name, rows in found.items() if not rows] == [
-        "bits.json.gz", "cut.json.gz", "plain.json.gz"
+        "bits.json.gz", "cut.json.gz", "empty.json.gz", "plain.json.gz"
     ]  # fmt: skip
     assert is_marker(found["empty.json"])
     assert rejects(found["packed.json"]) == [(None, "gzip, but the name does not end in .gz")]
@@ -185,9 +185,16 @@ def test_parquet_of_many_makes_in_one_batch(spark: SparkSession, tmp_path: Path)
             {"eventtime": pa.timestamp("ms")},
         ),
         "milliseconds": ({**event(), "eventTime": int(NOON.timestamp() * 1000)}, {}),
-        "bytes": ({**event(), "eventName": b"ListQueues", "eventTime": b"2026-03-02T12:00:00Z"}, {}),
+        "bytes": (
+            {**event(), "eventName": b"ListQueues", "eventTime": b"2026-03-02T12:00:00Z"},
+            {},
+        ),
         "numbers": (
-            {**event(), "recipientAccountId": 12345678901, "userIdentity": identity(accountId=12345678901)},
+            {
+                **event(),
+                "recipientAccountId": 12345678901,
+                "userIdentity": identity(accountId=12345678901),
+            },
             {},
         ),
         "more columns": ({**event(), "nested": [{"a": 1}], "position": 7, "row_index": 3}, {}),
@@ -213,10 +220,15 @@ def test_parquet_of_many_makes_in_one_batch(spark: SparkSession, tmp_path: Path)
 
 def test_free_form_columns_as_structs(spark: SparkSession, tmp_path: Path) -> None:
     """Request parameters that are stored as a struct or a map come as JSON text."""
-    struct = pa.table([[event()["eventTime"]], [{"roleArn": "r", "n": [1]}]], ["eventtime", "requestparameters"])  # fmt: skip
+    parameters = {"roleArn": "r", "n": [1]}
+    struct = pa.table({"eventtime": [event()["eventTime"]], "requestparameters": [parameters]})
     pq.write_table(struct, tmp_path / "struct.parquet")
     maps = pa.map_(pa.string(), pa.string())
-    fields = [("eventtime", pa.string()), ("requestparameters", maps), ("additionaleventdata", maps)]
+    fields = [
+        ("eventtime", pa.string()),
+        ("requestparameters", maps),
+        ("additionaleventdata", maps),
+    ]
     row = {
         "eventtime": event()["eventTime"],
         "requestparameters": [("roleArn", "r")],
@@ -259,8 +271,10 @@ def test_parquet_of_something_else(spark: SparkSession, tmp_path: Path) -> None:
     assert rejects(read(spark, tmp_path)["a.parquet"]) == [
         (
             None,
-            "no CloudTrail as Athena and Glue store it: no column eventtime. "
-            "There is: time_dt, class_uid",
+            (
+                "no CloudTrail as Athena and Glue store it: no column eventtime. "
+                "There is: time_dt, class_uid"
+            ),
         )
     ]
 
@@ -293,7 +307,10 @@ def test_rejects_of_parquet(spark: SparkSession, tmp_path: Path) -> None:
 
     found = read(spark, tmp_path)["a.parquet"]
 
-    assert rejects(found) == [("row 1", "eventTime is no time: soon"), ("row 2", "has no eventName")]
+    assert rejects(found) == [
+        ("row 1", "eventTime is no time: soon"),
+        ("row 2", "has no eventName"),
+    ]
     assert json.loads(found[1].reject_record)["useridentity"]["accesskeyid"] == "ASIAEXAMPLE0001"
 
 
@@ -305,14 +322,16 @@ def test_rows_that_damage_hides(spark: SparkSession, tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     pq.write_table(pa.Table.from_pylist(records), path, row_group_size=500)
     content = bytearray(path.read_bytes())
-    start = pq.ParquetFile(path).metadata.row_group(3).column(0).dictionary_page_offset
+    group = pq.ParquetFile(path).metadata.row_group(3)
+    columns = [group.column(number) for number in range(group.num_columns)]
+    start = next(c for c in columns if c.path_in_schema == "eventname").dictionary_page_offset
     content[start : start + 200] = b"\xff" * 200
     path.write_bytes(content)
     files = list_input(str(path)).files
 
-    read_rows = read_records(spark, files, 1000).count()
+    read_rows = read_records(spark, files, 1000).select("event_name").collect()
 
-    assert read_rows < 2000
+    assert len(read_rows) < 2000
     assert row_counts(spark, files) == {file_uri(str(path)): 2000}
 
 
@@ -323,8 +342,8 @@ def test_only_needed_columns_are_read(spark: SparkSession, tmp_path: Path) -> No
     files = list_input(str(tmp_path)).files
 
     rows = read_records(spark, files, 1000).where("event_time is not null")
-    plan = plan_of(rows)
-    narrow = plan_of(rows.select("event_time", "arn"))
+    with full_plans(spark):
+        plan, narrow = plan_of(rows), plan_of(rows.select("event_time", "arn"))
 
     for unwanted in ("Python", "Exchange", "Sort", "requestid", "ciphersuite", "mfaauthenticated"):
         assert unwanted not in plan
@@ -332,9 +351,20 @@ def test_only_needed_columns_are_read(spark: SparkSession, tmp_path: Path) -> No
     assert "principalid" not in narrow.partition("FileScan parquet")[2].partition("ReadSchema")[2]
 
 
-def plan_of(rows: Any) -> str:
-    """The physical plan, in full."""
-    return rows._jdf.queryExecution().executedPlan().treeString(True, 10_000)  # noqa: FBT003
+def plan_of(rows: DataFrame) -> str:
+    """The physical plan, as ``explain`` shows it."""
+    return str(rows._jdf.queryExecution().executedPlan())
+
+
+@contextmanager
+def full_plans(spark: SparkSession) -> Iterator[None]:
+    """Plans are shown in full."""
+    settings = ("spark.sql.maxMetadataStringLength", "spark.sql.debug.maxToStringFields")
+    for name in settings:
+        spark.conf.set(name, "100000")
+    yield
+    for name in settings:
+        spark.conf.unset(name)
 
 
 def test_times_of_old_calendars(spark: SparkSession, tmp_path: Path) -> None:

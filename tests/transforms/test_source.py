@@ -10,6 +10,7 @@ from transforms import source
 UUID = "5f0c6d0e-7a52-5b0e-8d51-6f2f9d3a2b17"
 VPCE = "vpce-0abc"
 LABEL = "a" * 63
+LABELS = f"{LABEL}."
 
 SOURCES = [
     ("52.95.255.121", None, "52.95.255.121", "public_ipv4"),
@@ -50,6 +51,8 @@ SOURCES = [
     ("backup.aws.internal", None, "backup.aws.internal", "service"),
     (f"{LABEL}.amazonaws.com", None, f"{LABEL}.amazonaws.com", "service"),
     (f"{LABEL}a.amazonaws.com", None, f"{LABEL}a.amazonaws.com", "unreadable"),
+    (LABELS * 3 + "amazonaws.com", None, LABELS * 3 + "amazonaws.com", "service"),
+    (LABELS * 4 + "amazonaws.com", None, LABELS * 2, "unreadable"),
     ("amazonaws.com", None, "amazonaws.com", "unreadable"),
     (".amazonaws.com", None, ".amazonaws.com", "unreadable"),
     ("-s3.amazonaws.com", None, "-s3.amazonaws.com", "unreadable"),
