@@ -13,6 +13,7 @@ RANGES = (
     "52.95.0.0/16",
     "52.95.255.0/25",
     "3.0.0.0/9",
+    "3.0.0.0/10",
     "2600:1f14::/35",
     "1.2.3.4/32",
     "::1/128",
@@ -32,14 +33,14 @@ def _addresses(spark, *texts):
 
 def test_the_most_specific_range_names_the_region(spark):
     """An address in several ranges gets the region of the longest prefix."""
-    found = in_aws_space(
-        _addresses(spark, "52.95.255.121", "52.95.255.200", "2600:1f14:1fff::1", "1.2.3.4", "::1"),
-        _ranges(spark, RANGES),
-    )
+    texts = ["52.95.255.121", "52.95.255.200", "3.1.2.3", "2600:1f14:1fff::1", "1.2.3.4", "::1"]
+
+    found = in_aws_space(_addresses(spark, *texts), _ranges(spark, RANGES))
 
     assert {row.address: row.aws_region for row in found.collect()} == {
         "52.95.255.121": "52.95.255.0/25",
         "52.95.255.200": "52.95.0.0/16",
+        "3.1.2.3": "3.0.0.0/10",
         "2600:1f14:1fff::1": "2600:1f14::/35",
         "1.2.3.4": "1.2.3.4/32",
         "::1": "::1/128",
@@ -59,7 +60,7 @@ def test_a_range_ends_where_it_ends(spark):
         "2600:1f14:2000::": False,
     }
 
-    found = in_aws_space(_addresses(spark, *texts), _ranges(spark, RANGES[:6])).collect()
+    found = in_aws_space(_addresses(spark, *texts), _ranges(spark, RANGES[:7])).collect()
 
     assert {row.address: row.aws for row in found} == texts
     assert all((row.aws_region is not None) == row.aws for row in found)
