@@ -20,6 +20,12 @@ _NAME = f"spark.sql.catalog.{CATALOG}"
 
 WAREHOUSE = f"{_NAME}.warehouse"
 
+_ALWAYS = {
+    _NAME: "org.apache.iceberg.spark.SparkCatalog",
+    # Else what another run commits, its lease among it, is seen up to half a minute later.
+    f"{_NAME}.cache-enabled": "false",
+}
+
 
 class WarehouseError(CredtrailError):
     """A warehouse that cannot be used: which, why, and what to do."""
@@ -47,7 +53,7 @@ def catalog_options(warehouse: str) -> dict[str, str]:
     folder = local_warehouse(warehouse)
     if folder is None:
         return {
-            _NAME: "org.apache.iceberg.spark.SparkCatalog",
+            **_ALWAYS,
             WAREHOUSE: warehouse.rstrip("/"),
             f"{_NAME}.type": "glue",
             f"{_NAME}.io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
@@ -58,7 +64,7 @@ def catalog_options(warehouse: str) -> dict[str, str]:
         message = f"The warehouse {folder} cannot be made: {error.strerror}. Name another folder."
         raise WarehouseError(message) from error
     return {
-        _NAME: "org.apache.iceberg.spark.SparkCatalog",
+        **_ALWAYS,
         WAREHOUSE: str(folder),
         f"{_NAME}.type": "jdbc",
         f"{_NAME}.uri": f"jdbc:sqlite:{folder / 'catalog.db'}",

@@ -32,6 +32,7 @@ LOG = "spark.credtrail.log"
 _CONF = Path(__file__).parents[1] / "conf"
 _LOG_BYTES = 5_000_000
 _EXTENSIONS = "spark.sql.extensions"
+_CLASS_PATH = "spark.driver.extraClassPath"
 _JAVA_OPTIONS = "spark.driver.defaultJavaOptions"
 
 
@@ -73,7 +74,7 @@ def _prepare_python() -> None:
 
 def _own(options: dict[str, str], folder: Path | None) -> SparkSession:
     """Start a Spark on this machine."""
-    paths = jars.installed()
+    class_path = [*map(str, jars.installed()), options.get(_CLASS_PATH, "")]
     log = _log_file(folder)
     before = log.stat().st_size
     options = {
@@ -81,7 +82,7 @@ def _own(options: dict[str, str], folder: Path | None) -> SparkSession:
         **_shipped("spark-local.conf"),
         **options,
         _EXTENSIONS: _with_iceberg(options.get(_EXTENSIONS)),
-        "spark.driver.extraClassPath": os.pathsep.join(map(str, paths)),
+        _CLASS_PATH: os.pathsep.join(filter(None, class_path)),
         LOG: str(log),
     }
     log4j = (_CONF / "log4j2.properties").as_uri()

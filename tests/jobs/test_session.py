@@ -66,10 +66,7 @@ def test_catalog_is_pyicebergs_too(spark: SparkSession, tmp_path: Path, name: st
         assert table.scan().to_arrow().to_pylist() == [{"k": 1}]
         table.append(pa.table({"k": pa.array([2], pa.int32())}))
 
-    rows = (
-        session.sql("REFRESH TABLE credtrail.credtrail.t")
-        and session.sql("SELECT k FROM credtrail.credtrail.t ORDER BY k").collect()
-    )
+    rows = session.table("credtrail.credtrail.t").orderBy("k").collect()
     assert [row.k for row in rows] == [1, 2]
     assert other.list_tables("credtrail") == [("credtrail", "t")]
 
