@@ -18,6 +18,7 @@ SMALL = {
     "spark.master": "local[2]",
     "spark.driver.memory": "2g",
     "spark.sql.shuffle.partitions": "2",
+    "spark.sql.sources.parallelPartitionDiscovery.threshold": "10000000",
 }
 OF_A_RUN = {"run_id", "detected_at", "updated_at", "batch_id", "last_batch_id", "token"}
 RESULTS = ("findings", "finding_calls", "mismatches", "homes", "stays")
