@@ -1,4 +1,4 @@
-"""One finding in full: what happened, why it is suspicious, both sides, its calls, what to do."""
+"""One finding in full: what happened, why that is suspicious, its calls, and what stops it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from jobs.console import STYLES
+from jobs.containment import contain
 from jobs.finding_calls import print_calls
 from jobs.finding_list import holder
 from jobs.show import moment, plain
@@ -29,6 +30,9 @@ KINDS = {
 }
 """Kinds of source in words."""
 
+_RUNBOOK = (
+    "docs/runbook.md has every step, what each breaks, and how to revoke the role's other sessions."
+)
 _LABEL = 10
 _PROSE = 96
 _SHOWN = 6
@@ -59,6 +63,8 @@ def render_card(
             _print_fact(label, lines, to, width)
         to.print()
         print_calls(calls, finding["calls"] or 0, to, most_calls)
+        if finding["status"] == "open":
+            _print_containment(finding, to, width)
     return captured.get()
 
 
@@ -138,6 +144,24 @@ def _print_fact(label: str, lines: Iterable[str], to: Console, width: int) -> No
         for part in _wrapped(plain(line, 600), width - _LABEL):
             to.print(Text.assemble((f"{label:<{_LABEL}}", "dim"), part), soft_wrap=True)
             label = ""
+
+
+def _print_containment(finding: Row, to: Console, width: int) -> None:
+    """Print what comes first, and the statement that stops this one session."""
+    steps = contain(finding)
+    deny = steps.deny_session
+    prose = [steps.order, *steps.doubts]
+    if deny and deny.command:
+        prose.append(f"Then, in account {steps.account_id}:")
+    to.print()
+    to.print(Text("Contain", "bold"), soft_wrap=True)
+    for paragraph in prose:
+        for line in _wrapped(paragraph, width):
+            to.print(line, soft_wrap=True)
+    if deny:
+        to.print(deny.command or deny.policy, soft_wrap=True)
+    for line in _wrapped(_RUNBOOK, width):
+        to.print(line, soft_wrap=True)
 
 
 def _wrapped(line: str, width: int) -> list[str]:

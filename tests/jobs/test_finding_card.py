@@ -169,6 +169,40 @@ def test_a_card_survives_what_is_unknown() -> None:
     assert len(listed({**bare, "review_state": None})) == 2
 
 
+def test_an_open_finding_says_how_to_contain_it() -> None:
+    """The order in one sentence, the statement for this session, the account, and the runbook."""
+    text = card()
+
+    at = text.index("\nContain\n")
+    order = text.index("First give the instance another instance profile", at)
+    account = text.index("Then, in account 111122223333:\naws iam put-role-policy \\\n", order)
+    statement = text.index('"aws:userId":', account)
+    assert "AROAEXAMPLE:i-0123456789abcdef0" in text[statement:]
+    assert "docs/runbook.md" in text[statement:]
+
+
+def test_a_closed_finding_is_not_contained() -> None:
+    """What proved harmless needs no deny."""
+    text = card(finding(status="closed", closed_reason="It was our scanner."))
+
+    assert "\nContain\n" not in text
+    assert "put-role-policy" not in text
+
+
+def test_hostile_names_reach_no_command() -> None:
+    """A role whose name looks wrong is to be looked up; the statement is there without it."""
+    hostile = "arn:aws:iam::111122223333:role/x'; curl evil #"
+
+    text = card(finding(role_arn=hostile))
+    contained = text[text.index("\nContain\n") :]
+    assert "put-role-policy" not in contained
+    assert "evil" not in contained
+    assert "look the role up" in " ".join(contained.split())
+    assert "AROAEXAMPLE:i-0123456789abcdef0" in contained
+    nameless = card(finding(session_name=HOSTILE, instance_id=None))
+    assert "aws:userId" not in nameless
+
+
 def test_a_card_fits_its_terminal() -> None:
     """Prose is folded to the width of the terminal."""
     assert max(map(len, card(width=60).splitlines()[1:])) <= 60
