@@ -18,6 +18,7 @@ from jobs.tables import full_name
 from transforms import schemas
 from transforms.summary import (
     SUMMARY_VERSION,
+    address_changes,
     credentials,
     file_counts,
     inventory,
@@ -142,6 +143,7 @@ def _append(
     parts = {
         schemas.SIGHTINGS: sightings(summarised, batch_id),
         schemas.CREDENTIALS: credentials(summarised, batch_id),
+        schemas.ADDRESS_CHANGES: address_changes(summarised, batch_id),
         schemas.INVENTORY: inventory(summarised, batch_id),
         schemas.REJECTS: rejected,
     }
@@ -149,6 +151,7 @@ def _append(
         summarised,
         sightings=F.count("sighting.session_name"),
         credentials=F.count("credential"),
+        address_changes=F.count("change"),
         inventory=F.count("sighting"),
     )
     for table, rows in parts.items():

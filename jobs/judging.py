@@ -12,13 +12,27 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from transforms import schemas
-from transforms.births import births, lives, our_accounts, own_regions, presences
+from transforms.births import births, lives, located, our_accounts, own_regions, presences
 from transforms.findings import suspicious
 from transforms.homes import Fold, folded, homes, outcomes, with_corroboration
+from transforms.ledger import (
+    LedgerNumbers,
+    elastic_ends,
+    explained,
+    forwarders,
+    held_elsewhere,
+    holdings,
+    nat_addresses,
+    not_running,
+    outages,
+    permits,
+    with_trust,
+)
 from transforms.mismatches import judged, mismatches, other_stays, pairs, with_allow_list
 from transforms.ranges import in_aws_space, in_cidrs
-from transforms.sessions import with_session
-from transforms.shared import endpoint_owners, with_shared_facts
+from transforms.sessions import EC2, with_session
+from transforms.shared import Fleet, SharedNumbers, endpoint_owners, with_shared_facts
+from transforms.signals import signals
 from transforms.stays import SESSION, placed, stays
 
 if TYPE_CHECKING:
@@ -36,6 +50,7 @@ class Memories:
     sightings: DataFrame
     credentials: DataFrame
     inventory: DataFrame
+    changes: DataFrame
 
 
 @dataclass(frozen=True)
@@ -56,6 +71,7 @@ def memories(warehouse: Warehouse) -> Memories:
         counted(warehouse, schemas.SIGHTINGS),
         counted(warehouse, schemas.CREDENTIALS),
         counted(warehouse, schemas.INVENTORY),
+        counted(warehouse, schemas.ADDRESS_CHANGES),
     )
 
 
@@ -76,23 +92,37 @@ def judge(memories: Memories, world: World, method: MethodSettings) -> Verdicts:
     alive = _kept(lives(credentials, all_stays))
     direct = _kept(presences(all_stays, addresses, method.ttl_hours))
     born = _kept(births(direct, alive, method.birth_window_hours))
-    owners = _kept(
-        endpoint_owners(inventory, our_accounts(inventory, all_stays, world.our_accounts))
+    accounts = _kept(our_accounts(inventory, all_stays, world.our_accounts))
+    regions = _kept(own_regions(all_stays, alive, born))
+    places = _kept(located(direct, regions))
+    changes = memories.changes.drop("batch_id").distinct()
+    ledger = _ledger(changes, credentials, places, born, method)
+
+    owners = _kept(endpoint_owners(inventory, accounts))
+    nat = nat_addresses(ledger.changes, accounts)
+    fleet = Fleet(born, regions, owners, nat, forwarders(ledger.changes), ledger.held)
+    shared = SharedNumbers(
+        method.neighbours, method.egress_share, method.bucket_hours, method.move_grace_minutes
     )
-    facts = with_shared_facts(
-        direct,
-        born,
-        own_regions(all_stays, alive, born),
-        owners,
-        n=method.neighbours,
-        share=method.egress_share,
+    facts = _with_ledger(_kept(with_shared_facts(places, fleet, shared)), ledger, method)
+    down = outages(
+        changes, alive.select("session_id", "alive_at"), all_stays.select(*_INSTANCE).distinct()
     )
+    stay = ["session_id", "source", "first_seen"]
+    facts = facts.join(not_running(places, down, method.stop_grace_minutes), on=stay, how="left")
+    said = signals(all_stays.where(_is_direct()), born, method.ttl_hours)
+    facts = facts.join(said, on=["session_id", "source"], how="left")
+
     in_ranges = _kept(in_cidrs(addresses.select("address"), world.allow_list))
     facts = with_allow_list(facts.withColumn("kind", F.lit("direct")), world.allow_list, in_ranges)
     facts = _kept(with_corroboration(facts).withColumn("explained", _explained()))
 
     numbers = Fold(
-        method.ttl_hours, method.birth_window_hours, method.move_grace_minutes, method.fold_stays
+        method.ttl_hours,
+        method.birth_window_hours,
+        method.move_grace_minutes,
+        method.fold_stays,
+        method.neighbours,
     )
     folds = _kept(folded(facts, alive, born, numbers))
     others = other_stays(all_stays, credentials, born, method.ttl_hours).join(
@@ -120,9 +150,91 @@ def counted(warehouse: Warehouse, table: schemas.Table) -> DataFrame:
     return warehouse.scan(table).join(F.broadcast(batches), on="batch_id", how="left_semi")
 
 
+@dataclass(frozen=True)
+class _Ledger:
+    """What the ledger says: changes with trust, holdings, and what they explain."""
+
+    changes: DataFrame
+    held: DataFrame
+    explained: DataFrame
+
+
+def _ledger(
+    changes: DataFrame,
+    credentials: DataFrame,
+    places: DataFrame,
+    born: DataFrame,
+    method: MethodSettings,
+) -> _Ledger:
+    """Trust in two rounds: with birth homes, then with what the first round explains, too.
+
+    The second is needed only where a workload made a change from what was not yet a home.
+    """
+    first = _round(changes, credentials, places, born, method)
+    if first.changes.where("not trusted").isEmpty():
+        return first
+    also = places.join(
+        first.explained.select("session_id", "source").distinct(),
+        on=["session_id", "source"],
+        how="left_semi",
+    )
+    names = ["session_id", "account_id", "role_id", "session_name", "source"]
+    homes_now = born.select(*names).union(also.select(*names)).distinct()
+    return _round(changes, credentials, places, homes_now, method)
+
+
+def _round(
+    changes: DataFrame,
+    credentials: DataFrame,
+    places: DataFrame,
+    homes_now: DataFrame,
+    method: MethodSettings,
+) -> _Ledger:
+    numbers = _ledger_numbers(method)
+    trusted = _kept(with_trust(changes, credentials, homes_now))
+    held = _kept(holdings(trusted))
+    return _Ledger(
+        trusted,
+        held,
+        _kept(explained(places, held, permits(trusted), homes_now, numbers)),
+    )
+
+
+def _with_ledger(facts: DataFrame, ledger: _Ledger, method: MethodSettings) -> DataFrame:
+    stay = ["session_id", "source", "first_seen"]
+    elsewhere = held_elsewhere(facts, ledger.held, _ledger_numbers(method))
+    return (
+        facts.join(ledger.explained, on=stay, how="left")
+        .join(elsewhere, on=stay, how="left")
+        .join(F.broadcast(elastic_ends(ledger.held)), on=["instance_id", "source"], how="left")
+        .withColumns(
+            {name: F.coalesce(name, F.lit(False)) for name in ("exact", "permitted", "self_made")}
+        )
+    )
+
+
+def _ledger_numbers(method: MethodSettings) -> LedgerNumbers:
+    return LedgerNumbers(method.clock_skew_minutes, method.permit_hours, method.move_grace_minutes)
+
+
+_INSTANCE = ("session_id", "instance_id")
+
+
+def _is_direct() -> Column:
+    return (F.col("session_kind") == EC2) & (F.col("kind") == "direct")
+
+
 def _explained() -> Column:
-    endpoint = F.col("endpoint_ours") & ~F.col("held_by_another")
-    return F.coalesce(F.col("allow_owner").isNotNull() | F.col("egress") | endpoint, F.lit(False))
+    endpoint = F.col("endpoint_ours") & ~F.col("another_here")
+    excused = (
+        F.col("allow_owner").isNotNull()
+        | F.col("egress")
+        | F.col("moved_fleet")
+        | F.col("exact")
+        | F.col("permitted")
+        | endpoint
+    )
+    return F.coalesce(excused, F.lit(False))
 
 
 def _kept(rows: DataFrame) -> DataFrame:

@@ -54,6 +54,8 @@ class MethodSettings(_Section):
     clock_skew_minutes: Minutes
     move_grace_minutes: Minutes
     egress_share: Share
+    permit_hours: Count
+    stop_grace_minutes: Minutes
     fold_stays: Count
     accept_name_proof: bool
 

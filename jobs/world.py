@@ -77,6 +77,7 @@ def world(spark: SparkSession, knowledge: Knowledge, settings: Settings) -> Worl
             entry.prefix_length,
             entry.account or None,
             entry.role or None,
+            list(entry.rules),
             entry.owner,
             entry.reason,
             entry.expires,
@@ -86,7 +87,7 @@ def world(spark: SparkSession, knowledge: Knowledge, settings: Settings) -> Worl
     ]
     shape = (
         "what string, value string, cidr_network binary, prefix_length int, account string, "
-        "role string, owner string, reason string, expires date, entry int"
+        "role string, rules array<string>, owner string, reason string, expires date, entry int"
     )
     accounts = [(account,) for account in settings.accounts.ours]
     return World(

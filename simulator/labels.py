@@ -7,11 +7,11 @@ is any finding of a session of the healthy fleet, which has no labels at all.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 FILE = "_expected.json"
@@ -50,6 +50,7 @@ class Labels:
         stories: that were played.
         sessions: of the stories.
         expected: pairs with a known verdict; only those not excused are findings.
+        undetectable: stories with a theft that CloudTrail cannot show, and why.
         instances: healthy instances beside the stories: none of them may alert.
         events: records written.
         files: files written.
@@ -59,6 +60,7 @@ class Labels:
     stories: tuple[str, ...]
     sessions: tuple[Session, ...]
     expected: tuple[Expected, ...]
+    undetectable: Mapping[str, str] = field(default_factory=dict)
     instances: int = 0
     events: int = 0
     files: int = 0
@@ -105,6 +107,7 @@ def together(parts: Iterable[Labels]) -> Labels:
         stories=tuple(name for part in listed for name in part.stories),
         sessions=tuple(session for part in listed for session in part.sessions),
         expected=tuple(one for part in listed for one in part.expected),
+        undetectable={name: why for part in listed for name, why in part.undetectable.items()},
     )
 
 

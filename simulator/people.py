@@ -161,7 +161,7 @@ class People:
 
 def _target(box: Box) -> Target:
     network = box.network
-    return Target(box.machine, network.vpc, private_ipv4(network.number, box.place))
+    return Target(box.machine, network.vpc, (private_ipv4(network.number, box.place),))
 
 
 def _names_sessions(box: Box) -> bool:

@@ -51,7 +51,9 @@ def play(story: Story, start: datetime, seed: int, style: Style = Style.MODERN) 
     ids = EventIds("story", seed, story.name)
     happened = sorted(Stage(cast).play(), key=lambda event: event[0])
     events = [
-        (iso(at), _merged(stamp(made, who, iso(at), ids), own)) for at, made, who, own in happened
+        (iso(at), _merged(stamp(made, who, iso(at), ids), own))
+        for at, made, who, own in happened
+        if at >= cast.start + story.trail_from
     ]
     return Played(events, _labels(cast))
 
@@ -74,7 +76,8 @@ def _labels(cast: Cast) -> Labels:
         for e in story.expect
         if e.style in ("", cast.style)
     )
-    return Labels((story.name,), tuple(sessions.values()), expected)
+    hidden = {story.name: story.undetectable} if story.undetectable else {}
+    return Labels((story.name,), tuple(sessions.values()), expected, hidden)
 
 
 def _of_instance(cast: Cast, actor: Instance) -> Session:

@@ -16,6 +16,7 @@ from simulator.calls import Call, Json, usual
 from simulator.identity import Key, of_service, of_session, on_behalf
 from simulator.ids import uuid
 from simulator.lifecycle import CHANGES, Target
+from simulator.moments import iso
 from simulator.record import Record, Setting, assume_role, issued_by_ec2, template
 from simulator.source import Source
 from simulator.story import Actor, Assumed, Instance, Step, Story, Thief, User
@@ -57,7 +58,8 @@ class Stage:
         )
         call = _call(cast, actor, step, event)
         made = template(call, source, setting, service=step.invoked_by)
-        self._events.append((at, made, identity, _filled(cast, step.set_)))
+        clock = {"eventTime": iso(at + step.skew)} if step.skew else {}
+        self._events.append((at, made, identity, clock | _filled(cast, step.set_)))
 
     def _identity(self, actor: Actor, at: datetime) -> Json:
         """Return who calls; a role is assumed first, if its key has run out."""
@@ -117,8 +119,7 @@ def _call(cast: Cast, actor: Actor, step: Step, event: str) -> Call:
     name = actor.steals if isinstance(actor, Thief) else actor.name
     is_instance = isinstance(actor, Instance | Thief)
     if step.target:
-        machine = cast.machine(step.target)
-        call = CHANGES[event](Target(machine, cast.vpc(machine), step.address, step.endpoint))
+        call = CHANGES[event](_target(cast, step))
     else:
         instance = cast.machine(name).id if is_instance else ""
         call = usual(event, instance, step.region or actor.region, actor.account)
@@ -128,6 +129,19 @@ def _call(cast: Cast, actor: Actor, step: Step, event: str) -> Call:
     if step.response is not None:
         call = replace(call, response={**(call.response or {}), **_filled(cast, step.response)})
     return replace(call, error_code=step.error_code, response=None) if step.error_code else call
+
+
+def _target(cast: Cast, step: Step) -> Target:
+    machine = cast.machine(step.target)
+    return Target(
+        machine,
+        cast.vpc(machine),
+        addresses=step.addresses,
+        endpoint=step.endpoint,
+        interface=step.interface,
+        form=step.form,
+        is_told=step.address_told,
+    )
 
 
 def _filled(cast: Cast, table: Mapping[str, Any]) -> Json:

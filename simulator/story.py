@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from simulator.identity import IMDS_V2, Style
+from simulator.lifecycle import BY_INSTANCE, PRIMARY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -118,8 +119,12 @@ class Step:
         times: how often.
         invoked_by: service that makes the calls on the actor's behalf.
         target: instance that a change is about.
-        address: address that the change is about.
+        addresses: addresses or prefixes that the change is about.
         endpoint: VPC endpoint that the change is about.
+        interface: which interface of the instance the change is about.
+        form: whether the change names the instance or its interface.
+        address_told: whether the change tells a public address; none where it does as usual.
+        skew: how far the clock that the record shows is from the true time.
         set_: fields of the record that are replaced by what the story wants.
     """
 
@@ -134,8 +139,12 @@ class Step:
     region: str = ""
     invoked_by: str = ""
     target: str = ""
-    address: str = ""
+    addresses: tuple[str, ...] = ()
     endpoint: str = ""
+    interface: str = PRIMARY
+    form: str = BY_INSTANCE
+    address_told: bool | None = None
+    skew: timedelta = timedelta()
     parameters: Mapping[str, Any] | None = None
     response: Mapping[str, Any] | None = None
     set_: Mapping[str, Any] = field(default_factory=dict)
@@ -155,7 +164,11 @@ class Expect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """A labelled story. Findings of its sessions other than the expected ones are wrong."""
+    """A labelled story. Findings of its sessions other than the expected ones are wrong.
+
+    ``undetectable`` says why CloudTrail cannot show a theft that does happen; the story is quiet.
+    ``trail_from`` is when the trail begins: nothing before is recorded.
+    """
 
     name: str
     title: str
@@ -166,6 +179,8 @@ class Story:
     steps: tuple[Step, ...]
     expect: tuple[Expect, ...]
     quiet: bool
+    undetectable: str = ""
+    trail_from: timedelta = timedelta()
 
     @property
     def end(self) -> timedelta:

@@ -11,7 +11,7 @@ from datetime import timedelta
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from simulator.lifecycle import CHANGES
+from simulator.lifecycle import ADDRESSED, CHANGES
 from simulator.source import is_service
 from simulator.story import Assumed, Expect, Instance, Problem, Step, Story, Thief
 from simulator.toml_tables import found
@@ -81,7 +81,9 @@ def _in_step(story: Story, step: Step, where: str) -> Iterator[Problem]:
             if call not in CHANGES:
                 advice = f"A target is for {', '.join(CHANGES)}."
                 yield Problem(f"{where}, target", f"{found(call)}", advice)
-    elif step.address or step.endpoint:
+            if call in ADDRESSED and not step.addresses:
+                yield Problem(f"{where}, target", f"{found(call)}", "Write address as well.")
+    elif step.addresses or step.endpoint:
         yield Problem(where, "address or endpoint without target.", "Write target as well.")
     for mapping in (step.parameters, step.response, step.set_):
         yield from _in_text(story, json.dumps(mapping), where)
@@ -144,6 +146,9 @@ def _in_quiet(story: Story, file: str) -> Iterator[Problem]:
     if story.quiet and alerts:
         advice = "Nothing may alert in a quiet story: remove quiet, or the expectation."
         yield Problem(f"{file}, quiet", f"{len(alerts)} expectations alert.", advice)
+    if story.undetectable and not story.quiet:
+        advice = "What CloudTrail cannot show may not alert: write quiet = true."
+        yield Problem(f"{file}, undetectable", "the story is not quiet.", advice)
     if not story.quiet and not alerts:
         advice = "Write [[expect]] for what must be found, or quiet = true if nothing may be."
         yield Problem(f"{file}, expect", "nothing is expected.", advice)

@@ -79,6 +79,8 @@ def _parsed(text: str, file: str, problems: list[Problem]) -> Story | None:
         steps=tuple(_steps(told["step"], owners, file, problems)),
         expect=tuple(_expected(told["expect"], file, problems)),
         quiet=told["quiet"],
+        undetectable=told["undetectable"],
+        trail_from=told["trail_from"],
     )
     problems += mistakes(story, file)
     return story
@@ -133,6 +135,7 @@ def _steps(
             source=_owned(values.pop("from"), owners),
             calls=values.pop("call") or (),
             set_=values.pop("set"),
+            addresses=values.pop("address"),
             **values,
         )
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from simulator import toml_checks as check
 from simulator.identity import IMDS_V1, IMDS_V2, Style
+from simulator.lifecycle import BY_INSTANCE, BY_INTERFACE, PRIMARY
 from simulator.story import ACCOUNT, REGION, Actor, Assumed, Instance, Thief, User
 from simulator.toml_tables import Key
 from simulator.verdicts import SEVERITIES, VERDICTS
@@ -23,6 +25,8 @@ STORY = {
     "account": Key(check.account, default=ACCOUNT),
     "region": Key(check.region, default=REGION),
     "quiet": Key(check.flag, default=False),
+    "undetectable": Key(check.text, default=""),
+    "trail_from": Key(check.offset, default=timedelta()),
     "endpoint": Key(check.table, default={}),
     "instance": Key(check.table, default={}),
     "thief": Key(check.table, default={}),
@@ -81,8 +85,12 @@ STEP = {
     "region": Key(check.region, default=""),
     "invoked_by": Key(check.service, default=""),
     "target": Key(check.text, default=""),
-    "address": Key(check.text, default=""),
+    "address": Key(check.addresses, default=()),
     "endpoint": Key(check.endpoint, default=""),
+    "interface": Key(check.interface, default=PRIMARY),
+    "form": Key(check.one_of(BY_INSTANCE, BY_INTERFACE), default=BY_INSTANCE),
+    "address_told": Key(check.flag),
+    "skew": Key(check.skew, default=timedelta()),
     "parameters": Key(check.table),
     "response": Key(check.table),
     "set": Key(check.table, default={}),

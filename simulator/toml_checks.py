@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import itertools
 import json
 import re
@@ -36,6 +37,7 @@ text = _matching(re.compile(r"\S.*", re.DOTALL), "Write text in quotes.")
 account = _matching(_ACCOUNT, 'Write twelve digits in quotes, such as "111122223333".')
 region = _matching(_REGION, 'Write a region, such as "us-west-2".')
 role = _matching(_ROLE, "Write a role's name: up to 64 letters, digits and +=,.@_-")
+interface = _matching(re.compile(r"eth\d{1,2}", re.ASCII), 'Write an interface, such as "eth1".')
 _one_call = _matching(_CALL, "Write service:EventName.")
 
 
@@ -125,6 +127,34 @@ def place(value: object) -> source.Source:
         'Write an address, "vpce-0123456789abcdef0/10.0.0.5", a service such as '
         f'"athena.amazonaws.com", or "{source.INTERNAL}"; IPv6 in its short, lower-case form.'
     )
+    raise NotAllowedError(message)
+
+
+def addresses(value: object) -> tuple[str, ...]:
+    """Check one address or prefix, or a list of them."""
+    many = value if isinstance(value, list) else [value]
+    if many and all(isinstance(one, str) and _is_address(one) for one in many):
+        return tuple(many)
+    message = 'Write an address, such as "52.43.11.1", a prefix, or a list of them.'
+    raise NotAllowedError(message)
+
+
+def _is_address(text: str) -> bool:
+    """Tell whether a text is an address or a prefix in its usual form."""
+    try:
+        network = ipaddress.ip_network(text)
+    except ValueError:
+        return False
+    return text in (str(network), str(network.network_address))
+
+
+def skew(value: object) -> timedelta:
+    """Check how far a clock is wrong: early with a sign, late without."""
+    if isinstance(value, str):
+        found = moments.offset(value.removeprefix("-"))
+        if found is not None:
+            return -found if value.startswith("-") else found
+    message = 'Write how far the clock is wrong: "-2s" is early, "2s" is late.'
     raise NotAllowedError(message)
 
 

@@ -6,16 +6,19 @@ import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from functools import reduce
 from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import DataFrame
 
 from jobs.judging import Memories, Verdicts, judge
 from jobs.settings import load
 from jobs.world import World
 from tests.factories import records
-from transforms.summary import credentials, inventory, sightings, summary
+from transforms.summary import address_changes, credentials, inventory, sightings, summary
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import SparkSession
 
 AWS = {
     "52.95.0.0/16": "us-west-2",
@@ -34,6 +37,7 @@ class Allowed:
     what: str = "cidr"
     account: str | None = None
     role: str | None = None
+    rules: tuple[str, ...] = ()
     owner: str = "network team"
     reason: str = "office"
     expires: date = date(2027, 1, 1)
@@ -48,7 +52,7 @@ def world(spark: SparkSession, allowed: Iterable[Allowed] = (), ours: Iterable[s
     entries = [(*_entry(entry), i) for i, entry in enumerate(allowed)]
     shape = (
         "what string, value string, cidr_network binary, prefix_length int, account string, "
-        "role string, owner string, reason string, expires date, entry int"
+        "role string, rules array<string>, owner string, reason string, expires date, entry int"
     )
     return World(
         spark.createDataFrame(ranges, "cidr_network binary, prefix_length int, region string"),
@@ -66,23 +70,24 @@ def _entry(entry: Allowed) -> tuple[Any, ...]:
         net.prefixlen if net else None,
         entry.account,
         entry.role,
+        list(entry.rules),
         entry.owner,
         entry.reason,
         entry.expires,
     )
 
 
+_PARTS = (sightings, credentials, inventory, address_changes)
+
+
 def memories(batches: Iterable[DataFrame]) -> Memories:
     """Summarise batches of records one by one, as runs do."""
-    whole: list[tuple[DataFrame, DataFrame, DataFrame]] = []
+    whole: list[tuple[DataFrame, ...]] = []
     for number, batch in enumerate(batches, start=1):
         summarised = summary(batch, bucket_hours=6).localCheckpoint()
-        parts = (f(summarised, number) for f in (sightings, credentials, inventory))
+        parts = (f(summarised, number) for f in _PARTS)
         whole.append(tuple(parts))
-    sight, cred, inv = whole[0]
-    for more in whole[1:]:
-        sight, cred, inv = sight.union(more[0]), cred.union(more[1]), inv.union(more[2])
-    return Memories(sight, cred, inv)
+    return Memories(*[reduce(DataFrame.union, part) for part in zip(*whole, strict=True)])
 
 
 def judged(

@@ -45,7 +45,7 @@ def presences(stays: DataFrame, addresses: DataFrame, ttl_hours: float) -> DataF
     """
     direct = _ec2(stays).where(F.col("kind") == "direct")
     return (
-        merged(direct, (*SESSION, *PLACE), ttl_hours)
+        merged(direct, (*SESSION, *PLACE), ttl_hours, [F.bit_or("marks").alias("marks")])
         .withColumn("network", network())
         .join(
             addresses.select(F.col("address").alias("source_address"), "aws", "aws_region"),
@@ -85,6 +85,7 @@ def births(presences: DataFrame, lives: DataFrame, window_hours: int) -> DataFra
             *SESSION,
             "network",
             "source",
+            "source_address",
             "vpc_endpoint_id",
             "aws",
             "aws_region",
@@ -115,6 +116,14 @@ def own_regions(stays: DataFrame, lives: DataFrame, births: DataFrame) -> DataFr
         .groupBy("session_id")
         .agg(F.min("told").alias("told"))
         .select("session_id", F.col("told.region").alias("own_region"))
+    )
+
+
+def located(presences: DataFrame, regions: DataFrame) -> DataFrame:
+    """Presences with ``own_region`` of the session, and ``in_own_region``: in AWS space of it."""
+    there = F.col("aws") & (F.col("aws_region") == F.col("own_region"))
+    return presences.join(regions, on="session_id", how="left").withColumn(
+        "in_own_region", F.coalesce(there, F.lit(False))
     )
 
 

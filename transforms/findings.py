@@ -304,5 +304,10 @@ def _signals() -> Column:
             F.lit("attacker_first"),
         ),
         F.when(F.col("after_silence"), F.lit("after_silence")),
+        F.when(F.col("first_seen") == F.col("home_since"), F.lit("tie")),
     )
-    return F.array_compact(said)
+    at_home = F.array_contains("home", F.col("source"))
+    return F.concat(
+        F.when(at_home, F.array().cast("array<string>")).otherwise(F.col("signs")),
+        F.array_compact(said),
+    )

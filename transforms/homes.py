@@ -20,7 +20,7 @@ from transforms.stays import PUBLIC, merged
 _HOME = (
     "struct<source:string,network:string,epoch:int,since:timestamp,until:timestamp,"
     "source_until:timestamp,aws:boolean,prefix24:string,egress:boolean,address:string,"
-    "corroborated_by:string>"
+    "elastic_until:timestamp,corroborated_by:string>"
 )
 _OUT = (
     "struct<source:string,first_seen:timestamp,outcome:string,epoch:int,"
@@ -36,6 +36,7 @@ class Fold:
     birth_window_hours: int
     move_grace_minutes: int
     max_stays: int
+    neighbours: int
 
 
 def folded(presences: DataFrame, lives: DataFrame, births: DataFrame, fold: Fold) -> DataFrame:
@@ -77,7 +78,7 @@ def homes(folded: DataFrame, sessions: DataFrame) -> DataFrame:
 
 
 def outcomes(folded: DataFrame, presences: DataFrame) -> DataFrame:
-    """Presences with ``outcome``: home, restarted or mismatch, and ``epoch``.
+    """Presences with ``outcome`` and ``epoch``: home, assigned, moved, restarted or mismatch.
 
     Stays beyond the bound of the fold are judged set-wise: at a home, or not.
     """
@@ -108,22 +109,19 @@ def with_corroboration(presences: DataFrame) -> DataFrame:
     A source outside AWS space that nothing corroborates gives way to the session's source in
     AWS space of its own region or behind an endpoint of ours.
     """
-    in_own_region = F.col("aws") & F.coalesce(
-        F.col("aws_region") == F.col("own_region"), F.lit(False)
-    )
     by = (
-        F.when(F.col("egress"), F.lit("egress"))
+        F.when(F.col("exact"), F.lit("ledger"))
+        .when(F.col("egress"), F.lit("egress"))
         .when(F.col("endpoint_ours"), F.lit("endpoint"))
-        .when(in_own_region, F.lit("aws"))
+        .when(F.col("in_own_region"), F.lit("aws"))
         .when(F.col("source_kind") == "private", F.lit("private"))
         .otherwise(F.lit("none"))
     )
     outside = F.col("prefix").isNotNull() & (F.col("corroborated_by") == "none")
     session = Window.partitionBy("session_id")
-    better = F.max(F.col("corroborated_by").isin("endpoint", "aws")).over(session)
+    better = F.max(F.col("corroborated_by").isin("endpoint", "aws", "ledger")).over(session)
     return (
-        presences.withColumn("in_own_region", in_own_region)
-        .withColumn("corroborated_by", by)
+        presences.withColumn("corroborated_by", by)
         .withColumn("gives_way", outside & better)
         .withColumn("never_corroborated", F.min(outside).over(session))
     )
@@ -136,6 +134,7 @@ def _items(presences: DataFrame, births: DataFrame, fold: Fold) -> DataFrame:
     in_window = F.col("first_seen") <= F.col("first_alive") + F.make_dt_interval(
         hours=F.lit(fold.birth_window_hours)
     )
+    in_time = F.coalesce(in_window, F.lit(False))
     foreign = (F.col("source_kind") == "endpoint") & F.col("endpoint_owner").isNotNull()
     return presences.join(first_alive, on="session_id", how="left").select(
         "session_id",
@@ -152,11 +151,38 @@ def _items(presences: DataFrame, births: DataFrame, fold: Fold) -> DataFrame:
         "explained",
         "gives_way",
         "corroborated_by",
-        (F.col("endpoint_ours") & ~F.col("held_by_another")).alias("own_endpoint"),
+        "exact",
+        "permitted",
+        _is_free(in_time, fold.neighbours).alias("free"),
         (foreign & ~F.col("endpoint_ours")).alias("foreign"),
+        (_of_another() & ~F.col("exact")).alias("of_another"),
         "in_own_region",
-        F.coalesce(in_window, F.lit(False)).alias("in_window"),
+        "elastic_until",
+        (F.coalesce("signal_groups", F.lit(0)) >= 2).alias("contradicted"),  # noqa: PLR2004
         F.max("last_seen").over(source).alias("source_until"),
+    )
+
+
+def _of_another() -> Column:
+    return (F.col("another_here") | F.col("holder").isNotNull()) & ~F.col("egress")
+
+
+def _is_free(in_window: Column, n: int) -> Column:
+    """The first source of a further network is home if something beside it says so.
+
+    The ledger; a shared egress; an endpoint of ours that nobody else is at; a fleet that lives
+    like that; or, where the role has too few others to tell, the session's first hours.
+    """
+    kind = F.col("source_kind")
+    like_peers = ((kind == "public_ipv4") & (F.col("public_peers") >= n)) | (
+        (kind == "public_ipv6") & (F.col("v6_neighbours") > 0)
+    )
+    alone = (F.col("peers") < n) & in_window & (F.coalesce("signal_groups", F.lit(0)) < 2)  # noqa: PLR2004
+    return (
+        F.col("exact")
+        | F.col("egress")
+        | (F.col("endpoint_ours") & ~F.col("another_here"))
+        | (kind.isin(*PUBLIC) & F.col("in_own_region") & (like_peers | alone))
     )
 
 
@@ -209,11 +235,14 @@ def _outcome(state: Column, item: Column, former: Column, fresh: Column, fold: F
     known = F.exists(state["homes"], lambda h: h["source"] == item["source"])
     return (
         F.when(item["rank"] == 0, F.lit("life"))
+        .when(item["of_another"], F.lit("mismatch"))
         .when(known, F.lit("home"))
         .when(F.array_contains(state["suspicious"], item["source"]), F.lit("mismatch"))
         .when(item["foreign"] | item["gives_way"], F.lit("mismatch"))
         .when(F.size(state["homes"]) == 0, F.lit("home"))
         .when(former.isNull() & _may_be_first(state, item), F.lit("home"))
+        .when(item["exact"], F.lit("assigned"))
+        .when(item["permitted"], F.lit("moved"))
         .when(fresh & _moved_like_for_like(item, former, fold), F.lit("restarted"))
         .otherwise(F.lit("mismatch"))
     )
@@ -222,26 +251,24 @@ def _outcome(state: Column, item: Column, former: Column, fresh: Column, fold: F
 def _may_be_first(state: Column, item: Column) -> Column:
     """The first source of a further network is not free: a thief chooses which one he uses."""
     at_home = F.exists(state["homes"], lambda h: h["address"] == item["address"])
-    return (
-        item["egress"]
-        | item["own_endpoint"]
-        | ((item["network"] == "private") & at_home)
-        | (item["public"] & item["in_own_region"] & item["in_window"])
-    )
+    return item["free"] | ((item["network"] == "private") & at_home)
 
 
 def _moved_like_for_like(item: Column, former: Column, fold: Fold) -> Column:
     """A restart excuses a move only: like for like, and the former source falls silent."""
     grace = F.make_dt_interval(mins=F.lit(fold.move_grace_minutes))
-    alike = F.when(former["aws"], item["in_own_region"]).otherwise(
+    alike = F.when(former["aws"], item["in_own_region"] & ~item["contradicted"]).otherwise(
         former["prefix24"] == item["prefix24"]
     )
     gone = former["source_until"] <= item["first_seen"] + grace
-    return F.coalesce(item["public"] & alike & gone & ~former["egress"], F.lit(False))
+    fixed = former["egress"] | F.coalesce(
+        former["elastic_until"] > item["first_seen"], F.lit(False)
+    )
+    return F.coalesce(item["public"] & alike & gone & ~fixed, F.lit(False))
 
 
 def _next_state(state: Column, item: Column, v: Column) -> Column:
-    is_home = v["outcome"].isin("home", "restarted")
+    is_home = v["outcome"].isin("home", "restarted", "assigned", "moved")
     is_life = v["outcome"] == "life"
     is_alive = is_home | is_life
     epoch = state["epoch"] + (v["silent"] & is_alive).cast("int")
@@ -256,6 +283,7 @@ def _next_state(state: Column, item: Column, v: Column) -> Column:
         item["prefix24"].alias("prefix24"),
         item["egress"].alias("egress"),
         item["address"].alias("address"),
+        item["elastic_until"].alias("elastic_until"),
         item["corroborated_by"].alias("corroborated_by"),
     )
     out = F.struct(

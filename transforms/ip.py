@@ -114,6 +114,23 @@ def network64(canonical: Column) -> Column:
     return F.when(canonical.contains(":"), _ipv6_network(canonical, 64))
 
 
+def network80(canonical: Column) -> Column:
+    """Text of the /80 an IPv6 address lies in: a prefix that an interface is given; null for IPv4."""
+    return F.when(canonical.contains(":"), _ipv6_network(canonical, 80))
+
+
+def network28(canonical: Column) -> Column:
+    """Text of the /28 an IPv4 address lies in: a prefix that an interface is given; null for IPv6."""
+    last = F.substring_index(canonical, ".", -1).cast("int")
+    start = F.concat(
+        F.substring_index(canonical, ".", 3),
+        F.lit("."),
+        last - F.pmod(last, F.lit(16)),
+        F.lit("/28"),
+    )
+    return F.when(~canonical.contains(":"), start)
+
+
 def captured(text: Column, pattern: str) -> Column:
     """First group of a pattern, or null where the text does not match."""
     return F.get(F.regexp_extract_all(text, F.lit(pattern)), F.lit(0))

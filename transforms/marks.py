@@ -45,8 +45,13 @@ def delivery_bits(ec2_role_delivery: Column) -> Column:
     )
 
 
-def marks(event_name: Column, credential_from_console: Column, tls_version: Column) -> Column:
-    """Bits of one call: console pivot, tampering, role chaining, and the TLS family."""
+def marks(
+    event_name: Column, credential_from_console: Column, tls_version: Column, error_code: Column
+) -> Column:
+    """Bits of one call: console pivot, tampering, role chaining, and the TLS family.
+
+    An attempt to blind the detector counts though it failed; only a key that was issued chains.
+    """
     console = F.coalesce(
         event_name.isin(*_CONSOLE_CALLS) | (F.lower(credential_from_console) == "true"),
         F.lit(False),
@@ -60,7 +65,7 @@ def marks(event_name: Column, credential_from_console: Column, tls_version: Colu
     return (
         _bit(console, CONSOLE)
         .bitwiseOR(_bit(event_name.isin(*_TAMPERING_CALLS), TAMPERING))
-        .bitwiseOR(_bit(event_name == "AssumeRole", ROLE_CHAINING))
+        .bitwiseOR(_bit((event_name == "AssumeRole") & error_code.isNull(), ROLE_CHAINING))
         .bitwiseOR(tls)
     )
 

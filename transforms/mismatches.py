@@ -10,6 +10,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from transforms import schemas
+from transforms.marks import CONSOLE
 from transforms.rules import in_words, verdict_columns
 from transforms.sessions import EC2, SELF_ASSUMED
 from transforms.stays import PLACE, SESSION, merged
@@ -17,16 +18,20 @@ from transforms.stays import PLACE, SESSION, merged
 _FLAGS = (
     "aws",
     "egress",
+    "moved_fleet",
     "endpoint_ours",
     "endpoint_assumed",
+    "speaks_for_endpoint",
     "owner_is_ours",
-    "held_by_another",
+    "another_here",
+    "exact",
+    "permitted",
+    "self_made",
     "never_corroborated",
     "gives_way",
     "after_silence",
     "first_of_network",
 )
-_FACTS = ("aws_region", "own_region", "endpoint_owner", "others_here", "others_in_prefix")
 
 
 def with_allow_list(presences: DataFrame, entries: DataFrame, in_ranges: DataFrame) -> DataFrame:
@@ -53,11 +58,12 @@ def with_allow_list(presences: DataFrame, entries: DataFrame, in_ranges: DataFra
         & (F.col("last_seen") < F.date_add("expires", 1))
     )
     latest = F.max(F.struct("expires", "owner", "reason"))
+    rules = F.array_distinct(F.flatten(F.collect_list("rules")))
     covered = (
         places.join(by_cidr, on=F.col("source_address") == F.col("at_address"), how="left")
         .join(F.broadcast(entries), on=covers & scope, how="inner")
         .groupBy("session_id", "source", "kind", "first_seen")
-        .agg(latest.alias("allow"))
+        .agg(latest.alias("allow"), rules.alias("allow_rules"))
         .select(
             "session_id",
             "source",
@@ -66,6 +72,7 @@ def with_allow_list(presences: DataFrame, entries: DataFrame, in_ranges: DataFra
             F.col("allow.owner").alias("allow_owner"),
             F.col("allow.reason").alias("allow_reason"),
             F.col("allow.expires").alias("allow_expires"),
+            "allow_rules",
         )
     )
     return presences.join(covered, on=["session_id", "source", "kind", "first_seen"], how="left")
@@ -82,7 +89,9 @@ def other_stays(
     name = ["account_id", "role_name", "session_name"]
     is_own = F.col("session_kind") == EC2
     rows = stays.where(~is_own | (F.col("kind") != "direct"))
-    merged_rows = merged(rows, (*SESSION, *PLACE, "kind"), ttl_hours)
+    merged_rows = merged(
+        rows, (*SESSION, *PLACE, "kind"), ttl_hours, [F.bit_or("marks").alias("marks")]
+    )
     return (
         merged_rows.withColumn("role_name", F.substring_index("role_arn", "/", -1))
         .join(borrowed, on=name, how="left")
@@ -110,7 +119,17 @@ def judged(direct: DataFrame, others: DataFrame, folded: DataFrame, n: int) -> D
     rows = (
         rows.withColumn("outcome", F.coalesce("outcome", F.lit("mismatch")))
         .withColumns({flag: F.coalesce(flag, F.lit(False)) for flag in _FLAGS})
-        .where((F.col("outcome") != "home") | F.col("never_corroborated"))
+        .withColumn("console", _console())
+        .withColumn("not_running", F.col("down_since").isNotNull())
+        .withColumn("signal_groups", F.coalesce("signal_groups", F.lit(0)))
+        .withColumn("signs", F.coalesce("signs", F.array().cast("array<string>")))
+        .where(
+            (F.col("outcome") != "home")
+            | F.col("never_corroborated")
+            | F.col("console")
+            | F.col("not_running")
+            | F.col("speaks_for_endpoint")
+        )
         .withColumn("n", F.lit(n))
         .withColumn("others_private", others_private - private.isNotNull().cast("int"))
         .withColumn("others", F.greatest("others_here", "others_in_prefix"))
@@ -122,6 +141,11 @@ def judged(direct: DataFrame, others: DataFrame, folded: DataFrame, n: int) -> D
         .withColumns({name: verdict[name] for name in ("verdict", "excused", "severity")})
         .withColumn("level", verdict["level"])
     )
+
+
+def _console() -> Column:
+    of_instance = F.col("session_kind") == EC2
+    return of_instance & (F.coalesce("marks", F.lit(0)).bitwiseAND(CONSOLE) != 0)
 
 
 def pairs(judged: DataFrame, at_home: DataFrame) -> DataFrame:
@@ -227,6 +251,37 @@ def _words() -> dict[str, Column]:
             "Replace the instance profile, then revoke the role's older sessions, and look at "
             "what was called."
         ),
+        "do_next_endpoint": F.when(
+            F.col("speaks_for_endpoint"),
+            F.lit("If the account is yours, list it in accounts.ours."),
+        ).otherwise(
+            F.lit(
+                "Replace the instance profile, then revoke the role's older sessions, and look at "
+                "what was called."
+            )
+        ),
+        "owner_text": F.when(
+            F.col("speaks_for_endpoint"),
+            F.lit(
+                "That account is not known to be yours, but so many of your instances were first "
+                "seen behind this endpoint that it is taken for yours. This is said once."
+            ),
+        ).otherwise(
+            F.lit(
+                "That is none of your accounts, so the key left your environment; the private "
+                "address proves nothing, as anyone may choose his own."
+            )
+        ),
+        "egress_basis": F.when(
+            F.col("moved_fleet") & ~F.col("egress"),
+            F.lit("the fleet moved there from its former address together"),
+        )
+        .when(
+            F.col("others") > 0,
+            F.concat(F.col("others").cast("string"), F.lit(" others were first seen there")),
+        )
+        .otherwise(F.lit("the ledger names it as an address of a gateway")),
+        "neighbour_text": F.coalesce("holder", "neighbour"),
         "assumer": F.coalesce("assumer", F.lit("No AssumeRole of it is on record.")),
     }
 

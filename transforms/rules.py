@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 
 from transforms.stays import PUBLIC
 
-LADDER_VERSION = 1
+LADDER_VERSION = 2
 """Rises when a verdict may come out otherwise: part of the settings digest."""
 
 SEVERITIES = ("critical", "high", "medium", "low", "informational")
@@ -29,7 +29,8 @@ Condition = Callable[[], Column]
 class Rule:
     """One rung: name, manual, condition, severity (none where it excuses), title and reason.
 
-    ``lowered`` pairs a milder severity with the condition under which it holds.
+    ``unless`` are other severities, each with the condition under which it holds: the first of
+    them counts.
     """
 
     name: str
@@ -38,7 +39,7 @@ class Rule:
     severity: str | None
     title: str
     reason: str
-    lowered: tuple[str, Condition] | None = None
+    unless: tuple[tuple[str, Condition], ...] = ()
 
     @property
     def excuses(self) -> bool:
@@ -48,14 +49,14 @@ class Rule:
     @property
     def levels(self) -> str:
         """Severities it may have, for people."""
-        return f"{self.severity} or {self.lowered[0]}" if self.lowered else f"{self.severity}"
+        return " or ".join([f"{self.severity}", *[severity for severity, _ in self.unless]])
 
     def level(self) -> Column:
         """Severity of a row for which the rule holds."""
-        if self.lowered is None:
-            return F.lit(self.severity)
-        milder, holds = self.lowered
-        return F.when(holds(), F.lit(milder)).otherwise(F.lit(self.severity))
+        return F.coalesce(
+            *[F.when(holds(), F.lit(severity)) for severity, holds in self.unless],
+            F.lit(self.severity),
+        )
 
 
 LADDER: list[Rule] = []
@@ -79,13 +80,13 @@ def excuse(*, reason: str) -> Callable[[Condition], Condition]:
 
 
 def alarm(
-    *, severity: str, title: str, reason: str, lowered: tuple[str, Condition] | None = None
+    *, severity: str, title: str, reason: str, unless: tuple[tuple[str, Condition], ...] = ()
 ) -> Callable[[Condition], Condition]:
     """Add a rule that makes a finding to the end of the ladder."""
 
     def add(holds: Condition) -> Condition:
         name, manual = holds.__name__, _manual(holds)
-        LADDER.append(Rule(name, manual, holds, severity, title, reason, lowered))
+        LADDER.append(Rule(name, manual, holds, severity, title, reason, unless))
         return holds
 
     return add
@@ -112,9 +113,49 @@ def allow_listed() -> Column:
 
     An entry names a CIDR, a VPC endpoint or an account that owns endpoints, for one account or
     role or for all, with an owner, a reason and an expiry. The expiry is compared with the time
-    of the calls, so an expired entry still excuses the past and nothing after it.
+    of the calls, so an expired entry still excuses the past and nothing after it. A console
+    session and calls of an instance that is down are excused only if the entry names these rules.
     """
-    return F.col("allow_owner").isNotNull()
+    rules = F.coalesce("allow_rules", F.array().cast("array<string>"))
+    needs = (F.lit(not_excused) for not_excused in ("console_session", "not_running"))
+    console, down = (F.array_contains(rules, name) for name in needs)
+    return (
+        F.col("allow_owner").isNotNull()
+        & (~F.col("console") | console)
+        & (~F.col("not_running") | down)
+    )
+
+
+@alarm(
+    severity="high",
+    unless=(("critical", _mismatch),),
+    title="Credentials of {instance} were turned into a console session",
+    reason="From {source} the session asked for a sign-in token or used the console. An instance "
+    "has no hands: somebody turned its key into a console login, which goes on when the key "
+    "has ended. {home_text} Look for ConsoleLogin and for calls with "
+    "sessionCredentialFromConsole. {do_next}",
+)
+def console_session() -> Column:
+    """An instance's session gets a console: GetSigninToken, ConsoleLogin, console credentials.
+
+    From any source, home included. Critical where the source is not home.
+    """
+    return F.col("console")
+
+
+@alarm(
+    severity="high",
+    title="Credentials of {instance} were used while it was not running",
+    reason="{calls_came} from {source} more than half an hour after the instance was stopped or "
+    "terminated ({down_since} UTC), and before any sign that it was started again. A machine "
+    "that is off calls nobody: its keys live on elsewhere. {home_text} {do_next}",
+)
+def not_running() -> Column:
+    """A direct call, home included, after a stop or termination and before a sign of a start.
+
+    A start is StartInstances, or a key that EC2 issues. The first half hour is not counted.
+    """
+    return F.col("not_running") & (F.col("kind") == "direct")
 
 
 @excuse(reason="{source} made the call on behalf of this session: no client was connected.")
@@ -150,6 +191,50 @@ def forwarded() -> Column:
 
 
 @excuse(
+    reason="{source} was given to the instance by a change that its thief could not have made: the "
+    "ledger of addresses names it."
+)
+def assigned_address() -> Column:
+    """The ledger gives this very address to the instance at that time, by a trusted change.
+
+    An Elastic address, an interface's private or IPv6 address, or a prefix. Trusted is a change
+    that no workload had a hand in, or that a workload made from its home.
+    """
+    return F.col("exact")
+
+
+@alarm(
+    severity="high",
+    title="Credentials of {instance} were used from another instance",
+    reason="{calls_came} from {source}, which is where {neighbour_text} lives at that time, and no "
+    "egress that many share. Either the key was carried over to that machine, or both stand "
+    "behind a gateway that too few use to be known. {home_text} Look at both machines. {do_next}",
+)
+def another_workload() -> Column:
+    """Another instance holds the address: by the ledger, or by being born there and alive.
+
+    Alive is in the same or the next bucket of time. A source that many share is egress and
+    speaks of nobody; only the ledger overrules this rule.
+    """
+    here = F.col("another_here") | F.col("holder").isNotNull()
+    return _mismatch() & here & ~F.col("egress")
+
+
+@excuse(
+    reason="{source} is the first new address after a change that lets the instance have one (a "
+    "start, or an Elastic address that no record names), and the former one fell silent."
+)
+def moved() -> Column:
+    """A trusted change permits the instance one new public IPv4 address, and this is it.
+
+    AssociateAddress or DisassociateAddress whose resulting address no record names, or
+    StartInstances: the first new address in AWS space of the own region within a day. Nothing
+    moved if the former address goes on, unless a recorded change gave it back.
+    """
+    return F.col("permitted")
+
+
+@excuse(
     reason="After a silence of more than the TTL the session came back from {source}, an address "
     "like its former one, which fell silent: the instance was stopped and started."
 )
@@ -164,16 +249,18 @@ def restarted() -> Column:
 
 
 @excuse(
-    reason="{source} is an egress that many instances share ({others} others were first seen "
-    "there): it says nothing about this one."
+    reason="{source} is an egress that instances share ({egress_basis}): it says nothing about this "
+    "one."
 )
 def shared_egress() -> Column:
     """The source is shared by many instances, such as a NAT gateway or a company's egress.
 
-    It is the birth home of N other instances of the same region; outside AWS space the /24 (IPv6
-    /48) counts, and takes N and a fifth of the account's instances.
+    By the ledger: an address of a NAT gateway, or of an instance that forwards. By births: N
+    other instances of the same region were first seen there; outside AWS space the /24 (IPv6 /48)
+    counts, and takes N and a fifth of the account's instances. Or the fleet moved: N others, and
+    half of those at the former address, came here in the same move.
     """
-    return _public() & F.col("egress")
+    return _public() & (F.col("egress") | F.col("moved_fleet"))
 
 
 @excuse(
@@ -186,28 +273,51 @@ def known_endpoint() -> Column:
     Ours by its owner, or assumed ours because N other instances and a fifth of the account's were
     first seen behind it.
     """
-    return _through_endpoint() & F.col("endpoint_ours") & ~F.col("held_by_another")
+    return (
+        _through_endpoint()
+        & F.col("endpoint_ours")
+        & ~F.col("another_here")
+        & ~F.col("speaks_for_endpoint")
+    )
+
+
+@alarm(
+    severity="low",
+    unless=(("high", lambda: F.col("signal_groups") > 0),),
+    title="{instance} gave itself the address {source}",
+    reason="{calls_came} from {source}, an address that the instance's own session took, from its "
+    "home. Some fleets do that; a thief who works through the instance can do it, too. "
+    "{home_text} Ask whether this instance is meant to manage addresses.",
+)
+def self_made_address() -> Column:
+    """The session itself, from its home, made the change that explains this public IPv4 address.
+
+    High where a signal speaks against the source as well.
+    """
+    return F.col("self_made")
 
 
 @alarm(
     severity="critical",
+    unless=(("low", lambda: F.col("speaks_for_endpoint")),),
     title="Credentials of {instance} were used through a VPC endpoint of a foreign account",
-    reason="{calls_came} through {vpc_endpoint_id}, which account {endpoint_owner} owns. That is "
-    "none of your accounts, so the key left your environment; the private address proves "
-    "nothing, as anyone may choose his own. {home_text} {do_next}",
+    reason="{calls_came} through {vpc_endpoint_id}, which account {endpoint_owner} owns. {owner_text} "
+    "{home_text} {do_next_endpoint}",
 )
 def foreign_endpoint() -> Column:
     """Calls came through a VPC endpoint that another organisation's account owns.
 
     The thief works from an instance in his own VPC, where CloudTrail shows a private address of
-    his choice. If the account is yours, list it in ``accounts.ours``.
+    his choice. If the account is yours, list it in ``accounts.ours``. An endpoint behind which N
+    instances and a fifth of the account's were born is assumed ours: that is told once, as low.
     """
-    return (
+    foreign = (
         _through_endpoint()
         & F.col("endpoint_owner").isNotNull()
         & ~F.col("owner_is_ours")
         & ~F.col("endpoint_assumed")
     )
+    return foreign | F.col("speaks_for_endpoint")
 
 
 @alarm(
@@ -271,7 +381,14 @@ def outside_home() -> Column:
 
 @alarm(
     severity="high",
-    lowered=("medium", lambda: F.col("first_of_network") | F.col("after_silence")),
+    unless=(
+        (
+            "medium",
+            lambda: (
+                (F.col("first_of_network") | F.col("after_silence")) & (F.col("signal_groups") == 0)
+            ),
+        ),
+    ),
     title="Credentials of {instance} were used from another machine inside AWS",
     reason="{calls_came} from {source}, an AWS address ({aws_region}) that is neither this "
     "instance's home nor an egress it shares. {home_text}{how_new} Check whether that address "
@@ -281,7 +398,8 @@ def outside_home() -> Column:
 def inside_aws() -> Column:
     """Calls came from a public address inside AWS space that is not the session's home.
 
-    Medium where it is the first source of its network or follows a long silence.
+    Medium where it is the first source of its network or follows a long silence, unless a signal
+    speaks against it as well.
     """
     return _public() & F.col("aws")
 
@@ -299,7 +417,7 @@ def outside_aws() -> Column:
 
 @alarm(
     severity="medium",
-    lowered=("low", lambda: F.col("others_private") >= F.col("n")),
+    unless=(("low", lambda: F.col("others_private") >= F.col("n")),),
     title="Credentials of {instance} were used from an unknown private address",
     reason="{calls_came} from {source}, a private address without a VPC endpoint that no home of "
     "this session has. {home_text} {others_private} other instances of the account show the "
@@ -316,7 +434,7 @@ def unknown_private() -> Column:
 
 @alarm(
     severity="medium",
-    lowered=("informational", lambda: F.col("kind") == "unreadable"),
+    unless=(("informational", lambda: F.col("kind") == "unreadable"),),
     title="Calls of {instance} came from a source that no rule explains",
     reason="{calls_came} from {source} ({source_kind}), and no rule says what that is. "
     "{home_text} Read the calls and decide. {do_next}",
@@ -334,9 +452,10 @@ def verdict_columns() -> dict[str, Column]:
     """
     rung = F.coalesce(*[F.when(rule.holds(), F.lit(i)) for i, rule in enumerate(LADDER, start=1)])
     at = F.col("rung")
-    severity = F.coalesce(
+    plain = F.coalesce(
         *[F.when(at == i, r.level()) for i, r in enumerate(LADDER, start=1) if r.severity]
     )
+    severity = _raised(plain)
     return {
         "rung": rung,
         "verdict": F.get(F.array(*[F.lit(r.name) for r in LADDER]), at - 1),
@@ -344,6 +463,18 @@ def verdict_columns() -> dict[str, Column]:
         "severity": severity,
         "level": F.array_position(F.array(*[F.lit(s) for s in SEVERITIES]), F.col("severity")),
     }
+
+
+FOLLOW_UPS = ("role_chaining", "console_pivot", "tampering")
+"""Signals that raise a finding's severity by one step: the thief has gone on from there."""
+
+
+def _raised(severity: Column) -> Column:
+    scale = F.array(*[F.lit(s) for s in SEVERITIES])
+    place = F.array_position(scale, severity).cast("int")
+    follows = F.arrays_overlap("signs", F.array(*[F.lit(s) for s in FOLLOW_UPS]))
+    goes_on = follows & (F.col("outcome") != "home")
+    return F.when(goes_on, F.get(scale, F.greatest(place - 2, F.lit(0)))).otherwise(severity)
 
 
 def in_words(part: str) -> Column:

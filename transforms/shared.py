@@ -6,50 +6,243 @@ instance shows of itself never corroborates it.
 
 from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame
+from dataclasses import dataclass
+
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from transforms.ip import network56
 
-def with_shared_facts(  # noqa: PLR0913 - each stratum above it is a table of its own
-    presences: DataFrame,
-    births: DataFrame,
-    regions: DataFrame,
-    owners: DataFrame,
-    *,
-    n: int,
-    share: float,
-) -> DataFrame:
-    """Presences with what the fleet says of their source.
 
-    Adds ``own_region``; ``endpoint_owner``, ``owner_is_ours``; ``endpoint_assumed`` (``n`` others
-    and ``share`` of the account's instances were born behind it), ``endpoint_ours``;
-    ``held_by_another`` (another instance was born at this very source); ``egress``.
+@dataclass(frozen=True)
+class SharedNumbers:
+    """Numbers of shared facts, from the settings.
 
-    Args:
-        presences: rows of :func:`transforms.births.presences`.
+    Attributes:
+        n: distinct other instances that make a shared fact.
+        share: share of one account's instances, where the account is the measure.
+        bucket_hours: an address is somebody's in the same or the next bucket.
+        grace_minutes: how long the former address may still be seen after a move.
+    """
+
+    n: int
+    share: float
+    bucket_hours: int
+    grace_minutes: int
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """What the fleet shows, by strata above: births, owners of endpoints, and the ledger's egress.
+
+    Attributes:
         births: rows of :func:`transforms.births.births`.
         regions: ``session_id``, ``own_region``.
         owners: rows of :func:`endpoint_owners`.
-        n: distinct other instances that make a shared fact.
-        share: share of one account's instances, where the account is the measure.
+        nat: rows of :func:`transforms.ledger.nat_addresses`.
+        forwarders: rows of :func:`transforms.ledger.forwarders`.
+        held: rows of :func:`transforms.ledger.holdings`.
     """
-    born = births.join(regions, on="session_id", how="left")
-    rows = presences.join(regions, on="session_id", how="left").join(
-        F.broadcast(owners), on="vpc_endpoint_id", how="left"
+
+    births: DataFrame
+    regions: DataFrame
+    owners: DataFrame
+    nat: DataFrame
+    forwarders: DataFrame
+    held: DataFrame
+
+
+def with_shared_facts(presences: DataFrame, fleet: Fleet, numbers: SharedNumbers) -> DataFrame:
+    """Presences with what the fleet says of their source.
+
+    Adds ``endpoint_owner``, ``owner_is_ours``; ``endpoint_assumed`` (``n`` others and ``share``
+    of the account's instances were born behind it), ``endpoint_ours``, ``speaks_for_endpoint``
+    (one stay stands for an endpoint that is only assumed ours); ``another_here`` (another
+    instance lives at this source then); ``egress`` and ``moved_fleet``; ``peers``,
+    ``public_peers`` and ``v6_neighbours``: how many others of the role there are, have a public
+    IPv4 home of their own, or were born in the same /56.
+
+    Args:
+        presences: rows of :func:`transforms.births.located`.
+        fleet: what the fleet shows.
+        numbers: the numbers.
+    """
+    born = fleet.births.join(fleet.regions, on="session_id", how="left").withColumn(
+        "network56", network56(F.col("source_address"))
+    )
+    n = numbers.n
+    rows = presences.join(F.broadcast(fleet.owners), on="vpc_endpoint_id", how="left").withColumn(
+        "network56", network56(F.col("source_address"))
     )
     rows = _with_others(rows, born, "others_here", ["source"])
     rows = _with_others(rows, born, "others_here_in_region", ["source", "own_region"])
     rows = _with_others(rows, born, "others_in_prefix", ["prefix", "account_id"])
     rows = _with_others(rows, born, "others_behind", ["vpc_endpoint_id", "account_id"])
     rows = _with_others(rows, born, "others_in_account", ["account_id"])
-    enough = F.greatest(F.lit(n), F.ceil(F.lit(share) * (F.col("others_in_account") + 1)))
+    rows = _with_others(rows, born, "peers", ["account_id", "role_id"])
+    rows = _with_others(rows, born, "v6_neighbours", ["network56"])
+    rows = _with_others(rows, _public_alone(born), "public_peers", ["account_id", "role_id"])
+    enough = F.greatest(F.lit(n), F.ceil(F.lit(numbers.share) * (F.col("others_in_account") + 1)))
     ours = F.coalesce("owner_is_ours", F.lit(False))
-    return (
+    by_ledger = _ledger_egress(born, fleet)
+    first_behind = Window.partitionBy("vpc_endpoint_id").orderBy("first_seen", "session_id")
+    assumed = ~ours & F.col("vpc_endpoint_id").isNotNull() & (F.col("others_behind") >= enough)
+    rows = (
         rows.withColumn("owner_is_ours", ours)
-        .withColumn("endpoint_assumed", ~ours & (F.col("others_behind") >= enough))
+        .withColumn("endpoint_assumed", assumed)
         .withColumn("endpoint_ours", ours | F.col("endpoint_assumed"))
-        .withColumn("held_by_another", F.col("others_here") > 0)
-        .withColumn("egress", _egress(n, enough))
+        .withColumn(
+            "speaks_for_endpoint",
+            F.col("endpoint_assumed")
+            & F.col("endpoint_owner").isNotNull()
+            & (F.row_number().over(first_behind) == 1),
+        )
+        .join(F.broadcast(by_ledger), on=["source", "own_region"], how="left")
+        .withColumn("egress", _egress(n, enough) | F.coalesce("ledger_egress", F.lit(False)))
+        .drop("network56", "ledger_egress")
+    )
+    rows = _with_neighbours(rows, born, numbers.bucket_hours)
+    return _with_moved_fleets(rows, numbers)
+
+
+def _public_alone(born: DataFrame) -> DataFrame:
+    """Births at a public IPv4 address that nobody else was born at."""
+    everybody = Window.partitionBy("source")
+    public = born.where("network = 'public_ipv4'")
+    alone = F.min("instance_id").over(everybody) == F.max("instance_id").over(everybody)
+    return public.withColumn("alone", alone).where("alone")
+
+
+def _ledger_egress(born: DataFrame, fleet: Fleet) -> DataFrame:
+    """Public sources that are egress by the ledger: ``source``, ``own_region``.
+
+    Addresses of NAT gateways, and homes and Elastic addresses of instances that forward; where
+    two instances of a role do, all of the role (one step).
+    """
+    public = born.where("network in ('public_ipv4', 'public_ipv6')")
+    forwarding = public.join(F.broadcast(fleet.forwarders), on="instance_id", how="left_semi")
+    roles = (
+        forwarding.groupBy("account_id", "role_id")
+        .agg(F.min("instance_id").alias("low"), F.max("instance_id").alias("high"))
+        .where("low <> high")
+        .select("account_id", "role_id")
+    )
+    alike = public.join(F.broadcast(roles), on=["account_id", "role_id"], how="left_semi")
+    homes = forwarding.union(alike)
+    elastic = (
+        fleet.held.where("elastic and trusted")
+        .join(homes.select("instance_id", "own_region").distinct(), on="instance_id", how="inner")
+        .select(F.col("address").alias("source"), "own_region")
+    )
+    return (
+        homes.select("source", "own_region")
+        .union(elastic)
+        .union(fleet.nat.select("source", F.col("nat_region").alias("own_region")))
+        .distinct()
+        .withColumn("ledger_egress", F.lit(True))
+    )
+
+
+def _with_neighbours(rows: DataFrame, born: DataFrame, bucket_hours: int) -> DataFrame:
+    """Add ``another_here``: another instance was born at the source, and is alive there then.
+
+    Alive in the same or the next bucket: by the lowest and highest instance per source and
+    bucket, never by a self-join. A source of the session's own birth is not another's. A birth
+    outside AWS space is no instance's proof: a thief of two keys may be all that is seen of one.
+    """
+    births = born.select("instance_id", "source").distinct().withColumn("born_here", F.lit(1))
+    known = rows.join(births, on=["instance_id", "source"], how="left")
+    lived = known.where("born_here = 1 and not egress and prefix is null").select(
+        "instance_id", "source", F.explode(_buckets("first_seen", "last_seen", bucket_hours))
+    )
+    holders = lived.groupBy("source", F.col("col").alias("bucket")).agg(
+        F.min("instance_id").alias("low"), F.max("instance_id").alias("high")
+    )
+    visits = known.where("born_here is null and others_here > 0 and not egress").select(
+        "session_id",
+        "instance_id",
+        "source",
+        "first_seen",
+        F.explode(_buckets("first_seen", "last_seen", bucket_hours, around=1)).alias("bucket"),
+    )
+    met = (
+        visits.join(holders, on=["source", "bucket"], how="inner")
+        .groupBy("session_id", "source", "first_seen")
+        .agg(F.min("low").alias("neighbour"))
+    )
+    return (
+        known.join(met, on=["session_id", "source", "first_seen"], how="left")
+        .withColumn("another_here", F.col("neighbour").isNotNull())
+        .withColumn("is_birth_home", F.col("born_here").isNotNull())
+        .drop("born_here")
+    )
+
+
+def _buckets(first: str, last: str, hours: int, around: int = 0) -> Column:
+    def number(time: str) -> Column:
+        return F.floor(F.unix_seconds(time) / (hours * 3600)).cast("bigint")
+
+    return F.sequence(number(first) - around, number(last) + around)
+
+
+def _with_moved_fleets(rows: DataFrame, numbers: SharedNumbers) -> DataFrame:
+    """Add ``moved_fleet``: the session came here in one move with its fleet.
+
+    A move is the time from the last call at the former public source to the first at this one.
+    N other sessions made the same move at one instant, half of those that were seen at the
+    former source within a day before among them, into AWS space of the own region.
+    """
+    order = Window.partitionBy("session_id", "network").orderBy("first_seen", "source")
+    sources = (
+        rows.where("network = 'public_ipv4'")
+        .groupBy("session_id", "instance_id", "account_id", "network", "source", "in_own_region")
+        .agg(F.min("first_seen").alias("first_seen"), F.max("last_seen").alias("last_seen"))
+        .withColumn("former", F.lag("source").over(order))
+        .withColumn("former_left", F.lag("last_seen").over(order))
+    )
+    grace = F.make_dt_interval(mins=F.lit(numbers.grace_minutes))
+    moves = sources.where(
+        F.col("in_own_region") & (F.col("former_left") <= F.col("first_seen") + grace)
+    ).withColumn("left_at", F.least("former_left", "first_seen"))
+    move = ["account_id", "former", "source"]
+    instants = (
+        moves.select(*move, F.col("left_at").alias("at"), F.lit(1).alias("step"))
+        .union(moves.select(*move, F.col("first_seen") + F.expr("interval 1 second"), F.lit(-1)))
+        .withColumn(
+            "moving",
+            F.sum("step").over(
+                Window.partitionBy(*move)
+                .orderBy("at")
+                .rangeBetween(Window.unboundedPreceding, Window.currentRow)
+            ),
+        )
+    )
+    busiest = instants.groupBy(*move).agg(
+        F.max(F.struct("moving", F.col("at").alias("instant"))).alias("most")
+    )
+    stayed = (
+        busiest.select(*move, "most.*")
+        .where(F.col("moving") > numbers.n)
+        .join(
+            sources.select(
+                "account_id", F.col("source").alias("former"), "last_seen", "instance_id"
+            ),
+            on=["account_id", "former"],
+            how="inner",
+        )
+        .where(F.col("last_seen") >= F.col("instant") - F.expr("interval 1 day"))
+        .groupBy(*move, "moving", "instant")
+        .agg(F.count("instance_id").alias("of"))
+        .where(F.col("moving") * 2 >= F.col("of"))
+    )
+    together = (
+        moves.join(F.broadcast(stayed), on=move, how="inner")
+        .where("left_at <= instant and first_seen >= instant")
+        .select("session_id", "source", F.lit(True).alias("moved_fleet"))
+        .distinct()
+    )
+    return rows.join(together, on=["session_id", "source"], how="left").withColumn(
+        "moved_fleet", F.coalesce("moved_fleet", F.lit(False))
     )
 
 

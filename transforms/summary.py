@@ -11,6 +11,8 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from transforms import marks, schemas
+from transforms.addresses import address_changes as changes_told
+from transforms.addresses import is_address_change
 from transforms.identity import INSTANCE_NAME, session_columns
 from transforms.source import (
     agent_family,
@@ -57,7 +59,7 @@ def summary(records: DataFrame, bucket_hours: int) -> DataFrame:
         bucket_hours: width of a bucket of event time.
     """
     rows = _rows(records, bucket_hours)
-    key = ["sighting", "credential", "reject", "input_file"]
+    key = ["sighting", "credential", "change", "reject", "input_file"]
     return rows.groupBy(*key).agg(
         F.min("event_time").alias("first_seen"),
         F.max("event_time").alias("last_seen"),
@@ -99,7 +101,7 @@ def sightings(summarised: DataFrame, batch_id: int) -> DataFrame:
     )
 
 
-_NOT_IN_SIGHTINGS = ("sighting", "credential", "reject", "input_file", "rejected")
+_NOT_IN_SIGHTINGS = ("sighting", "credential", "change", "reject", "input_file", "rejected")
 
 
 def credentials(summarised: DataFrame, batch_id: int) -> DataFrame:
@@ -109,6 +111,14 @@ def credentials(summarised: DataFrame, batch_id: int) -> DataFrame:
         .select("credential.*", F.lit(batch_id).cast("bigint").alias("batch_id"))
         .select(*schemas.CREDENTIALS.columns)
     )
+
+
+def address_changes(summarised: DataFrame, batch_id: int) -> DataFrame:
+    """``schemas.ADDRESS_CHANGES`` of one batch."""
+    told = summarised.where(F.col("change").isNotNull()).select(
+        "change.*", F.lit(batch_id).cast("bigint").alias("batch_id")
+    )
+    return changes_told(told)
 
 
 def inventory(summarised: DataFrame, batch_id: int) -> DataFrame:
@@ -216,7 +226,7 @@ def _rows(records: DataFrame, bucket_hours: int) -> DataFrame:
     }
     sighting = F.struct(*[key[name].alias(name) for name in _SIGHTING_KEY])
     return events.select(
-        F.inline(_short_rows(sighting, _credential(), _reject())),
+        F.inline(_short_rows(sighting, _credential(), _change(), _reject())),
         "event_time",
         F.col("error_code").isNotNull().cast("int").alias("error"),
         F.col("reject_reason").isNotNull().cast("int").alias("rejected"),
@@ -224,18 +234,22 @@ def _rows(records: DataFrame, bucket_hours: int) -> DataFrame:
         _key_age().alias("key_age"),
         marks.delivery_bits(F.col("ec2_role_delivery")).alias("delivery"),
         marks.marks(
-            F.col("event_name"), F.col("credential_from_console"), F.col("tls_version")
+            F.col("event_name"),
+            F.col("credential_from_console"),
+            F.col("tls_version"),
+            F.col("error_code"),
         ).alias("marks"),
         F.when(marks.is_recon(F.col("event_name")), F.col("event_time")).alias("recon_time"),
         file_bit(F.col("input_file")).alias("file_bit"),
     )
 
 
-def _short_rows(sighting: Column, credential: Column, reject: Column) -> Column:
+def _short_rows(sighting: Column, credential: Column, change: Column, reject: Column) -> Column:
     """The rows one record becomes. A file marker (no event, no reject) is a file row alone."""
     parts = {
         "sighting": sighting,
         "credential": credential,
+        "change": change,
         "reject": reject,
         "input_file": F.col("input_file"),
     }
@@ -250,6 +264,7 @@ def _short_rows(sighting: Column, credential: Column, reject: Column) -> Column:
     return (
         F.when(F.col("reject_reason").isNotNull(), F.array(file_row, row("reject")))
         .when(is_event & _is_credential(), F.array(file_row, row("sighting"), row("credential")))
+        .when(is_event & is_address_change(), F.array(file_row, row("sighting"), row("change")))
         .when(is_event, F.array(file_row, row("sighting")))
         .otherwise(F.array(file_row))
     )
@@ -300,6 +315,24 @@ def _credential() -> Column:
         F.col("event_time").alias("issued_at"),
         _expiry().alias("expires_at"),
         "aws_region",
+    )
+
+
+def _change() -> Column:
+    return F.struct(
+        "event_id",
+        "event_time",
+        "event_name",
+        F.coalesce("recipient_account_id", "account_id").alias("account_id"),
+        "aws_region",
+        F.coalesce("arn", "principal_id", "invoked_by").alias("made_by"),
+        F.col("session_account_id").alias("made_by_account_id"),
+        F.col("session_role_id").alias("made_by_role_id"),
+        F.col("session_session_name").alias("made_by_session_name"),
+        canonical_source(F.col("source_ip_address"), F.col("vpc_endpoint_id")).alias("made_from"),
+        F.col("access_key_id").alias("made_with_key"),
+        "request_parameters",
+        "response_elements",
     )
 
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from simulator.identity import Style
+from simulator.moments import iso
 from simulator.play import Played, play
 from simulator.shelf import shipped
 from simulator.source import parse
-from simulator.story import Instance
+from simulator.story import Instance, Thief
 from simulator.story_file import load
 
 if TYPE_CHECKING:
@@ -30,13 +31,125 @@ EXPECTED = {
     "t05_mimicked_private_address": [
         ("vpce-0eeee0000000000e5/10.0.1.20", "foreign_endpoint", "critical")
     ],
+    "t06_endpoint_of_nobody": [("vpce-0cd6e0f0b98298b3b/10.0.0.71", "unknown_endpoint", "high")],
+    "t07_lateral_in_the_vpc": [("vpce-05ab14eeb35b8c2df/10.102.1.99", "another_workload", "high")],
+    "t08_same_nat": [],
+    "t09_request_through_the_application": [],
+    "t10_on_the_instance": [],
+    "t11_attacker_first": [("73.158.154.209", "outside_aws", "high")],
+    "t12_self_whitelist": [("71.198.232.223", "outside_aws", "high")],
+    "t13_leftover_token": [("24.6.116.69", "outside_aws", "high")],
     "t14_name_spoof": [("146.70.86.12", "impersonated_session", "medium")],
+    "t15_service_for_an_address": [("appstream.amazonaws.com", "hidden_service_source", "medium")],
+    "t16_console_pivot": [
+        ("95.90.202.14", "console_session", "high"),
+        ("AWS Internal", "console_session", "high"),
+    ],
+    "t17_role_chain": [("67.180.149.68", "outside_aws", "high")],
+    "t18_data_events_only": [("71.198.189.187", "outside_aws", "high")],
     "t19_all_denied": [("89.187.164.20", "outside_aws", "high")],
     "t20_ipv6_thief": [("2a01:4f8:c17:5b2f::2", "outside_aws", "high")],
+    "t21_after_terminate": [
+        ("35.90.177.156", "not_running", "high"),
+        ("46.223.161.127", "not_running", "high"),
+    ],
+    "t22_stale_key": [("73.158.207.220", "outside_aws", "high")],
+    "t23_hidden_address": [],
+    "t24_agent_impersonation": [("217.84.9.104", "outside_aws", "high")],
+    "t25_out_of_order": [("93.104.237.92", "outside_aws", "high")],
+    "t30_slow_thief": [("86.12.219.199", "outside_aws", "high")],
     "b01_endpoint_added": [],
+    "b02_private_first": [],
+    "b03_two_interfaces": [],
+    "b04_address_by_terraform": [],
+    "b05_address_by_instance_id": [],
+    "b06_stop_and_start": [],
+    "b07_address_taken_away": [],
+    "b08_nat_with_two_addresses": [],
+    "b09_nat_replaced": [],
+    "b10_corporate_egress": [],
+    "b11_dual_stack": [],
     "b12_on_behalf": [],
     "b13_aws_internal_first": [],
+    "b14_internal_endpoint": [],
+    "b16_eks_token": [],
+    "b17_vault_login": [],
+    "b18_signed_links": [],
+    "b19_central_endpoints": [],
+    "b20_exported_by_developer": [("82.64.66.231", "outside_aws", "high")],
+    "b21_two_copies": [],
+    "b22_addendum": [],
+    "b23_late_assume_role": [],
+    "b24_replaced_instance": [],
+    "b25_pods_on_the_node_role": [],
     "b26_key_rotation": [],
+    "b27_misleading_names": [],
+    "b28_two_ways": [],
+    "b29_associated_again": [],
+    "b30_clock_skew": [],
+    "a01_waits_for_the_silence": [("67.180.233.52", "outside_aws", "high")],
+    "a02_waits_inside_aws": [("52.26.79.49", "inside_aws", "high")],
+    "a03_neighbour_behind_the_endpoint": [
+        ("vpce-0bdab42d2384f1806/10.146.7.77", "another_workload", "high")
+    ],
+    "a04_own_endpoint_unknown_address": [],
+    "a05_before_the_instance": [("82.64.11.21", "outside_aws", "high")],
+    "a06_address_without_endpoint": [("10.149.66.6", "unknown_private", "medium")],
+    "a07_copied_address_without_endpoint": [("10.150.1.20", "unclassified", "medium")],
+    "a08_twelve_addresses": [
+        ("108.28.131.122", "outside_aws", "high"),
+        ("93.104.121.113", "outside_aws", "high"),
+        ("86.12.133.109", "outside_aws", "high"),
+        ("78.51.54.234", "outside_aws", "high"),
+        ("95.90.68.175", "outside_aws", "high"),
+        ("217.84.30.106", "outside_aws", "high"),
+        ("86.12.26.82", "outside_aws", "high"),
+        ("78.51.155.38", "outside_aws", "high"),
+        ("46.223.231.129", "outside_aws", "high"),
+        ("176.199.68.5", "outside_aws", "high"),
+        ("73.158.89.233", "outside_aws", "high"),
+        ("95.90.20.170", "outside_aws", "high"),
+    ],
+    "a09_poisoned_births": [
+        ("54.218.198.108", "inside_aws", "high"),
+        ("54.218.198.108", "impersonated_session", "medium"),
+        ("54.218.198.108", "impersonated_session", "medium"),
+        ("54.218.198.108", "impersonated_session", "medium"),
+    ],
+    "a10_ipv6_inside_aws": [("2600:1f14:e25:8800:5a1:ffee:1:2", "inside_aws", "high")],
+    "a11_ipv6_without_a_sign": [("2600:1f14:e25:8801:5a1:ffee:1:3", "inside_aws", "medium")],
+    "a12_signed_in_the_query": [("73.158.31.187", "outside_aws", "high")],
+    "a13_behind_the_network_plugin": [("54.69.127.240", "inside_aws", "high")],
+    "a14_flood_of_denials": [("71.198.156.65", "outside_aws", "high")],
+    "a15_starts_it_himself": [("54.212.188.148", "inside_aws", "high")],
+    "a16_associates_from_inside_aws": [("52.11.16.210", "inside_aws", "high")],
+    "a17_on_another_public_instance": [("54.70.88.94", "another_workload", "high")],
+    "a18_address_of_its_own_making": [("35.165.44.249", "self_made_address", "low")],
+    "a19_address_for_the_thief": [("54.185.80.31", "self_made_address", "high")],
+    "a20_used_while_stopped": [("67.180.116.71", "not_running", "high")],
+    "a21_chain_in_the_victims_name": [
+        ("95.90.139.200", "outside_aws", "high"),
+        ("95.90.139.200", "impersonated_session", "medium"),
+    ],
+    "a22_first_public_of_a_private_role": [("54.201.249.176", "inside_aws", "medium")],
+    "a23_first_public_of_a_single": [],
+    "a24_silence_and_another_region": [("52.203.177.168", "inside_aws", "high")],
+    "a25_trail_begins_later": [("217.84.119.74", "outside_aws", "high")],
+    "a40_blue_green_nat": [],
+    "a41_nat_failover_and_back": [],
+    "a42_spot_fleet": [],
+    "a43_address_handed_over": [],
+    "a44_prefixes_of_pods": [],
+    "a45_ipv6_prefix_of_pods": [],
+    "a46_keys_of_each_process": [],
+    "a47_own_name_for_a_session": [],
+    "a48_hub_without_a_trail": [],
+    "a49_ipv6_only_subnet": [],
+    "a50_hibernation": [],
+    "a51_restart_that_nobody_saw": [],
+    "a52_clocks_disagree": [],
+    "a53_nat_instance": [],
+    "a54_interface_replaced": [],
 }
 
 
@@ -107,11 +220,14 @@ def test_labels_name_sessions_of_the_records(name: str) -> None:
 
 @pytest.mark.parametrize("name", STORIES)
 def test_records_are_in_order_and_unique(name: str) -> None:
-    """Records are in order of time, and no id stands twice."""
-    records = played(name).records
+    """Events are in order of their true time, and no id stands twice."""
+    told = played(name)
+    records = told.records
 
-    times = [record["eventTime"] for record in records]
+    times = [at for at, _ in told.events]
+    wrong = sum(at != record["eventTime"] for at, record in told.events)
     assert times == sorted(times)
+    assert wrong == sum(bool(step.skew) for step in STORIES[name].steps)
     assert len({record["eventID"] for record in records}) == len(records)
 
 
@@ -126,7 +242,8 @@ def test_seed_and_start(name: str) -> None:
 
     first = played(name).records
     assert again == first
-    assert not {r["eventID"] for r in first} & {r["eventID"] for r in other}
+    own = {step.set_.get("eventID") for step in STORIES[name].steps}
+    assert not {r["eventID"] for r in first} & {r["eventID"] for r in other} - own
     assert [r["eventName"] for r in later] == [r["eventName"] for r in first]
     assert later[0]["eventTime"] > first[0]["eventTime"]
 
@@ -152,8 +269,52 @@ def test_addresses_are_where_the_verdict_says(in_aws: Callable[[str], set[str]])
             if is_inside is not None:
                 assert bool(in_aws(finding.source)) is is_inside, (name, finding.source)
         for instance in story.of(Instance):
-            if not instance.source.endpoint:
+            if not instance.source.endpoint and name != "b10_corporate_egress":
                 assert in_aws(instance.source.address) == {instance.region}, name
+
+
+def test_thefts_that_cloudtrail_cannot_show() -> None:
+    """They happen, are quiet, and say why; the labels say it as well."""
+    hidden = {name for name, story in STORIES.items() if story.undetectable}
+
+    assert hidden == {
+        "a04_own_endpoint_unknown_address",
+        "a23_first_public_of_a_single",
+        "t08_same_nat",
+        "t09_request_through_the_application",
+        "t10_on_the_instance",
+        "t23_hidden_address",
+    }
+    for name in hidden:
+        assert STORIES[name].of(Thief)
+        assert played(name).labels.undetectable == {name: STORIES[name].undetectable}
+
+
+def test_every_scenario_has_a_story() -> None:
+    """The numbered scenarios are all there, but those of other workloads and of fleets."""
+    numbers = {name.partition("_")[0] for name in STORIES}
+    of_fleets, of_other_workloads = {"b15"}, {"t26", "t27", "t28", "t29"}
+
+    listed = {f"t{n:02d}" for n in range(1, 31)} | {f"b{n:02d}" for n in range(1, 31)}
+    assert listed - numbers <= of_fleets | of_other_workloads
+    assert len({n for n in numbers if n.startswith("a")}) >= 20
+
+
+def test_nothing_is_recorded_before_the_trail_begins() -> None:
+    """An instance that is older than the trail has no launch and no first key there."""
+    story, told = STORIES["a25_trail_begins_later"], played("a25_trail_begins_later")
+
+    first, _ = told.events[0]
+    assert first == iso(START + story.trail_from)
+
+
+def test_a_wrong_clock() -> None:
+    """A record may be dated before its key was issued, and keeps its place."""
+    assume, other, call = played("b30_clock_skew").records[:3]
+
+    issued = call["userIdentity"]["sessionContext"]["attributes"]["creationDate"]
+    assert assume["eventTime"] == other["eventTime"] == issued == "2026-03-02T00:01:00Z"
+    assert call["eventTime"] == "2026-03-02T00:00:58Z"
 
 
 def test_the_talks_own_example() -> None:

@@ -69,8 +69,8 @@ def _addresses(case: Callable[[str, str, list, dict], None]) -> None:
     case(
         "first-v6-late",
         "The first IPv6 in AWS after the birth window is no home; medium.",
-        [a.call(0), a.call(8), a.call(9, "2600:1f14::9")],
-        {(a, "2600:1f14::9"): "inside_aws/medium"},
+        [a.call(0), a.call(8), a.call(9, "2600:1f14:9::9")],
+        {(a, "2600:1f14:9::9"): "inside_aws/medium"},
     )
 
     a = i("dual")
@@ -207,7 +207,7 @@ def _endpoints(case: Callable[[str, str, list, dict], None]) -> None:
             b.through(0, EP, "10.0.5.2", OURS),
             a.through(1, EP, "10.0.5.2", OURS),
         ],
-        {(a, f"{EP}/10.0.5.2"): "unclassified/medium"},
+        {(a, f"{EP}/10.0.5.2"): "another_workload/high"},
     )
 
 
@@ -227,7 +227,7 @@ def _fleets(case: Callable[[str, str, list, dict], None]) -> None:
         "small-nat",
         "Two others are too few to make an egress.",
         [*_fleet("small-nat-fleet", NAT2, 2), a.call(0), a.call(1, NAT2)],
-        {(a, NAT2): "inside_aws/high"},
+        {(a, NAT2): "another_workload/high"},
     )
 
     a = i("office", account := i("office-fleet").account)

@@ -1,0 +1,533 @@
+"""What the ledger proves: who held which address when, which moves it permits, who was stopped.
+
+Method, sections 4 and 5 (stratum 3). Everything is a function of address changes, credentials and
+a set of homes that is given; nothing here reads a verdict. Rows are few: an organisation changes
+addresses far less often than it calls.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from transforms.addresses import (
+    ALLOCATE,
+    ASSOCIATE,
+    ATTACH,
+    DETACH,
+    DISASSOCIATE,
+    HOLD,
+    NAT,
+    RELEASE,
+    ROUTE,
+    START,
+    STOP,
+    TERMINATE,
+    UNHOLD,
+)
+from transforms.ip import network28, network80
+
+MAKER = ("made_by_account_id", "made_by_role_id", "made_by_session_name")
+_ISSUER = ("issued_by_account_id", "issued_by_role_id", "issued_by_session_name")
+
+
+@dataclass(frozen=True)
+class LedgerNumbers:
+    """Numbers of the ledger, from the settings."""
+
+    skew_minutes: int
+    permit_hours: int
+    grace_minutes: int
+
+    @property
+    def skew(self) -> Column:
+        """How far the clocks of two services may differ."""
+        return F.make_dt_interval(mins=F.lit(self.skew_minutes))
+
+    @property
+    def permit(self) -> Column:
+        """How long a permit waits for the address that it explains."""
+        return F.make_dt_interval(hours=F.lit(self.permit_hours))
+
+    @property
+    def grace(self) -> Column:
+        """How long the former address may still be seen after a move."""
+        return F.make_dt_interval(mins=F.lit(self.grace_minutes))
+
+
+def with_trust(changes: DataFrame, credentials: DataFrame, homes: DataFrame) -> DataFrame:
+    """Changes with ``trusted``, and ``maker_instance``: the workload session that made them.
+
+    Trusted is what no workload had a hand in, or what a workload did from home: by its own
+    session, or by one that it opened. A change made from anywhere else explains nothing.
+
+    Args:
+        changes: rows of ``schemas.ADDRESS_CHANGES``, each once.
+        credentials: rows of ``schemas.CREDENTIALS``.
+        homes: account_id, role_id, session_name and source of what counts as home.
+    """
+    at_home = homes.select(
+        *[F.col(name).alias(maker) for name, maker in zip(_SESSION_KEY, MAKER, strict=True)],
+        F.col("source").alias("made_from"),
+        F.lit(True).alias("maker_home"),
+    ).distinct()
+    opened = (
+        credentials.where("access_key_id is not null and issued_by_session_name is not null")
+        .select(F.col("access_key_id").alias("made_with_key"), *_ISSUER)
+        .distinct()
+    )
+    opener_home = at_home.select(
+        *[F.col(maker).alias(issuer) for maker, issuer in zip(MAKER, _ISSUER, strict=True)],
+        "made_from",
+        F.lit(True).alias("opener_home"),
+    )
+    return (
+        changes.join(at_home, on=[*MAKER, "made_from"], how="left")
+        .join(opened, on="made_with_key", how="left")
+        .join(opener_home, on=[*_ISSUER, "made_from"], how="left")
+        .withColumn(
+            "trusted",
+            F.col("maker_home").isNotNull()
+            | F.col("opener_home").isNotNull()
+            | (F.col("made_by_session_name").isNull() & F.col("issued_by_session_name").isNull()),
+        )
+        .withColumn("maker_instance", F.coalesce("made_by_session_name", "issued_by_session_name"))
+        .drop("maker_home", "opener_home", *_ISSUER)
+    )
+
+
+_SESSION_KEY = ("account_id", "role_id", "session_name")
+
+
+def holdings(changes: DataFrame) -> DataFrame:
+    """Who held an address or prefix from when to when.
+
+    One row per ``instance_id``, ``address``, ``since`` and ``until`` (null: to the end), with
+    ``elastic``, ``trusted`` and ``maker_instance``. An address is an instance's directly, or by
+    an interface that is attached to it.
+
+    Args:
+        changes: rows of :func:`with_trust`.
+    """
+    given = _given(changes)
+    direct = given.where("instance_id is not null")
+    by_interface = (
+        given.where("instance_id is null and network_interface_id is not null")
+        .drop("instance_id")
+        .join(_attachments(changes), on="network_interface_id", how="inner")
+        .withColumn("since", F.greatest("since", "attached"))
+        .withColumn("until", F.least("until", "detached"))
+        .withColumn("trusted", F.col("trusted") & F.col("attach_trusted"))
+        .where("until is null or until > since")
+    )
+    names = ("instance_id", "address", "since", "until", "elastic", "trusted", "maker_instance")
+    ends = changes.where(F.col("change") == TERMINATE).select(
+        "instance_id", F.col("event_time").alias("ended")
+    )
+    held = direct.select(*names).union(by_interface.select(*names)).where("address is not null")
+    return _until(held, ends, ["instance_id"]).distinct()
+
+
+def _given(changes: DataFrame) -> DataFrame:
+    """Addresses that an instance or interface was given, each until it was taken away."""
+    known = _with_allocated_address(changes)
+    elastic = known.where(F.col("change") == ASSOCIATE).withColumn("elastic", F.lit(True))
+    held = changes.where(F.col("change") == HOLD).withColumn("elastic", F.lit(False))
+    start = F.col("event_time").alias("since")
+    columns = (
+        "instance_id",
+        "network_interface_id",
+        "association_id",
+        "address",
+        "elastic",
+        "trusted",
+        "maker_instance",
+    )
+    rows = elastic.select(*columns, start).withColumn("until", F.lit(None).cast("timestamp"))
+    ended = F.col("event_time").alias("ended")
+    moved = known.where(F.col("change").isin(ASSOCIATE, DISASSOCIATE, RELEASE))
+    rows = _until(rows, moved.where("address is not null").select("address", ended), ["address"])
+    taken = changes.where(F.col("change") == DISASSOCIATE)
+    rows = _until(rows, taken.select("association_id", ended), ["association_id"])
+    plain = held.select(*columns, start).withColumn("until", F.lit(None).cast("timestamp"))
+    gone = changes.where(F.col("change") == UNHOLD).select("network_interface_id", "address", ended)
+    return rows.unionByName(_until(plain, gone, ["network_interface_id", "address"]))
+
+
+def _until(rows: DataFrame, ends: DataFrame, on: list[str]) -> DataFrame:
+    """Let each interval end at the first ``ended`` after its start, if that is sooner."""
+    keys = ends.dropna(subset=on).groupBy(*on).agg(F.collect_set("ended").alias("ends"))
+    first = F.array_min(F.filter("ends", lambda end: end > F.col("since")))
+    return (
+        rows.join(keys, on=on, how="left").withColumn("until", F.least("until", first)).drop("ends")
+    )
+
+
+def _attachments(changes: DataFrame) -> DataFrame:
+    """Which instance an interface is attached to: from ``attached`` to ``detached``."""
+    attach = changes.where(F.col("change") == ATTACH)
+    rows = attach.select(
+        "network_interface_id",
+        "instance_id",
+        "association_id",
+        F.col("trusted").alias("attach_trusted"),
+        F.col("event_time").alias("since"),
+        F.lit(None).cast("timestamp").alias("until"),
+    )
+    ended = F.col("event_time").alias("ended")
+    detach = changes.where(F.col("change") == DETACH).select("association_id", ended)
+    rows = _until(rows, detach, ["association_id"])
+    rows = _until(rows, attach.select("network_interface_id", ended), ["network_interface_id"])
+    return rows.select(
+        "network_interface_id",
+        "instance_id",
+        "attach_trusted",
+        F.col("since").alias("attached"),
+        F.col("until").alias("detached"),
+    )
+
+
+def _with_allocated_address(changes: DataFrame) -> DataFrame:
+    """Fill in the address of an allocation, which AllocateAddress alone tells."""
+    allocated = (
+        changes.where((F.col("change") == ALLOCATE) & F.col("address").isNotNull())
+        .groupBy("allocation_id")
+        .agg(F.min("address").alias("allocated"))
+    )
+    return (
+        changes.join(allocated, on="allocation_id", how="left")
+        .withColumn("address", F.coalesce("address", "allocated"))
+        .drop("allocated")
+    )
+
+
+def permits(changes: DataFrame) -> DataFrame:
+    """Changes that give an instance one public IPv4 address that no record names.
+
+    One row per ``instance_id``, ``permitted_at`` and ``by_start``: an association or the end of
+    one, or a start. Interfaces, private addresses and launches permit nothing.
+
+    Args:
+        changes: rows of :func:`with_trust`.
+    """
+    known = _with_allocated_address(changes)
+    associated = known.where(F.col("change") == ASSOCIATE)
+    on_interface = (
+        associated.where("instance_id is null")
+        .drop("instance_id")
+        .join(_attachments(changes), on="network_interface_id", how="left")
+        .where(
+            "attached is null or (attached <= event_time and "
+            "(detached is null or detached > event_time))"
+        )
+    )
+    names = ("instance_id", "association_id", "address", "event_time", "trusted", "maker_instance")
+    resolved = (
+        associated.where("instance_id is not null")
+        .select(*names)
+        .union(on_interface.select(*names))
+    )
+    unknown = resolved.where("address is null")
+    ended = known.where(F.col("change") == DISASSOCIATE)
+    of = resolved.select("instance_id", "association_id", F.col("address").alias("given"))
+    by_id = ended.drop("instance_id").join(of.drop("given"), on="association_id", how="inner")
+    by_address = ended.where("association_id is null").drop("instance_id", "association_id")
+    by_address = by_address.join(
+        of.drop("association_id"), on=F.col("address") == F.col("given"), how="inner"
+    )
+    started = changes.where(F.col("change") == START)
+    row = (
+        "instance_id",
+        F.col("event_time").alias("permitted_at"),
+        (F.col("change") == START).alias("by_start"),
+        "trusted",
+        "maker_instance",
+    )
+    given = unknown.withColumn("change", F.lit(ASSOCIATE))
+    return (
+        given.select(*row)
+        .union(by_id.select(*row))
+        .union(by_address.select(*row))
+        .union(started.select(*row))
+        .where("instance_id is not null")
+        .distinct()
+    )
+
+
+def nat_addresses(changes: DataFrame, accounts: DataFrame) -> DataFrame:
+    """Public addresses of NAT gateways of our accounts: ``source``, ``nat_region``."""
+    return (
+        _with_allocated_address(changes)
+        .where((F.col("change") == NAT) & F.col("address").isNotNull() & F.col("trusted"))
+        .join(F.broadcast(accounts), on="account_id", how="left_semi")
+        .select(F.col("address").alias("source"), F.col("aws_region").alias("nat_region"))
+        .distinct()
+    )
+
+
+def forwarders(changes: DataFrame) -> DataFrame:
+    """Instances that forward what others send: a default route leads to them, or the check is off."""
+    routed = changes.where((F.col("change") == ROUTE) & F.col("trusted"))
+    by_interface = (
+        routed.where("instance_id is null")
+        .select("network_interface_id")
+        .join(_attachments(changes), on="network_interface_id", how="inner")
+    )
+    return (
+        routed.where("instance_id is not null")
+        .select("instance_id")
+        .union(by_interface.select("instance_id"))
+        .distinct()
+    )
+
+
+def outages(changes: DataFrame, lives: DataFrame, sessions: DataFrame) -> DataFrame:
+    """When an instance could not call: ``session_id``, ``down_since``, ``down_until``.
+
+    From a stop or termination to the next sign of a start, which is StartInstances or a key that
+    EC2 issues.
+
+    Args:
+        changes: address changes, trusted or not: what succeeded has happened.
+        lives: session_id and alive_at of EC2's AssumeRole calls.
+        sessions: session_id and instance_id of instances.
+    """
+    starts = (
+        changes.where(F.col("change") == START)
+        .select("instance_id", F.col("event_time").alias("ended"))
+        .join(sessions, on="instance_id", how="inner")
+        .select("session_id", "ended")
+        .union(lives.select("session_id", "alive_at"))
+    )
+    stops = (
+        changes.where(F.col("change").isin(STOP, TERMINATE))
+        .select("instance_id", F.col("event_time").alias("since"))
+        .join(sessions, on="instance_id", how="inner")
+        .select("session_id", "since", F.lit(None).cast("timestamp").alias("until"))
+    )
+    return (
+        _until(stops, starts, ["session_id"])
+        .groupBy("session_id", F.col("until").alias("down_until"))
+        .agg(F.min("since").alias("down_since"))
+    )
+
+
+def not_running(presences: DataFrame, outages: DataFrame, grace_minutes: int) -> DataFrame:
+    """Stays whose first or last call was made while the instance was down.
+
+    One row per session_id, source and first_seen, with ``down_since``.
+    """
+    grace = F.make_dt_interval(mins=F.lit(grace_minutes))
+    since, until = F.col("down_since") + grace, F.col("down_until")
+    down = F.greatest(
+        *[
+            (F.col(time) > since) & (until.isNull() | (F.col(time) < until))
+            for time in ("first_seen", "last_seen")
+        ]
+    )
+    return (
+        presences.join(F.broadcast(outages), on="session_id", how="inner")
+        .where(down)
+        .groupBy("session_id", "source", "first_seen")
+        .agg(F.max("down_since").alias("down_since"))
+    )
+
+
+def elastic_ends(held: DataFrame) -> DataFrame:
+    """Until when an instance keeps an Elastic address: instance_id, source, elastic_until."""
+    forever = F.lit("9999-12-31").cast("timestamp")
+    return (
+        held.where("elastic")
+        .groupBy("instance_id", F.col("address").alias("source"))
+        .agg(F.max(F.coalesce("until", forever)).alias("elastic_until"))
+    )
+
+
+def explained(
+    presences: DataFrame, held: DataFrame, permitted: DataFrame, homes: DataFrame, n: LedgerNumbers
+) -> DataFrame:
+    """What trusted changes explain: one row per stay of a session at a source that they do.
+
+    Columns: session_id, source, first_seen; ``exact`` (the ledger gives the instance this address
+    at the first and last call), ``permitted``, ``self_made`` (the session itself made the change).
+
+    Args:
+        presences: rows of :func:`transforms.births.presences` with ``own_region``.
+        held: rows of :func:`holdings`.
+        permitted: rows of :func:`permits`.
+        homes: session_id and source of what counts as home: the move test is against them.
+        n: the numbers.
+    """
+    key = ("session_id", "source", "first_seen")
+    by_exact = _exact(presences, held.where("trusted"), n).select(
+        *key, F.lit(True).alias("exact"), "exact_self"
+    )
+    by_permit = _by_permit(presences, held, permitted.where("trusted"), homes, n)
+    own = F.coalesce("exact_self", "permit_self", F.lit(False))
+    is_public = F.col("source_kind") == "public_ipv4"
+    return (
+        presences.select(*key, "source_kind")
+        .join(by_exact, on=list(key), how="left")
+        .join(by_permit, on=["session_id", "source"], how="left")
+        .where("exact or permitted")
+        .select(
+            *key,
+            F.coalesce(F.col("exact") & ~(own & is_public), F.lit(False)).alias("exact"),
+            F.coalesce(F.col("permitted") & ~own, F.lit(False)).alias("permitted"),
+            (own & is_public).alias("self_made"),
+        )
+    )
+
+
+def held_elsewhere(presences: DataFrame, held: DataFrame, n: LedgerNumbers) -> DataFrame:
+    """Stays at a public address that the ledger gives to another instance then.
+
+    One row per session_id, source and first_seen; ``holder`` is the other instance.
+    """
+    holder = held.where("elastic").select(
+        F.col("instance_id").alias("holder"), "address", "since", "until"
+    )
+    public = presences.where("source_kind in ('public_ipv4', 'public_ipv6')")
+    return (
+        public.join(
+            F.broadcast(holder),
+            on=(F.col("source_address") == F.col("address"))
+            & (F.col("instance_id") != F.col("holder"))
+            & (
+                _inside("first_seen", F.col("since") + n.skew, F.col("until") - n.skew)
+                | _inside("last_seen", F.col("since") + n.skew, F.col("until") - n.skew)
+            ),
+            how="inner",
+        )
+        .groupBy("session_id", "source", "first_seen")
+        .agg(F.min("holder").alias("holder"))
+    )
+
+
+def _inside(time: str, since: Column, until: Column) -> Column:
+    return (F.col(time) >= since) & (until.isNull() | (F.col(time) <= until))
+
+
+def _exact(presences: DataFrame, held: DataFrame, n: LedgerNumbers) -> DataFrame:
+    address = F.col("source_address")
+    mine = presences.join(
+        F.broadcast(held.select("instance_id").distinct()), on="instance_id", how="left_semi"
+    ).withColumn(
+        "address",
+        F.explode(F.array_compact(F.array(address, network28(address), network80(address)))),
+    )
+    since, until = F.col("since") - n.skew, F.col("until") + n.skew
+    own = F.col("maker_instance") == F.col("instance_id")
+    return (
+        mine.join(held, on=["instance_id", "address"], how="inner")
+        .withColumn("at_first", _inside("first_seen", since, until))
+        .withColumn("at_last", _inside("last_seen", since, until))
+        .groupBy("session_id", "source", "first_seen")
+        .agg(
+            F.max("at_first").alias("at_first"),
+            F.max("at_last").alias("at_last"),
+            F.min(F.coalesce(own, F.lit(False))).alias("exact_self"),
+        )
+        .where("at_first and at_last")
+    )
+
+
+def _by_permit(
+    presences: DataFrame, held: DataFrame, permitted: DataFrame, homes: DataFrame, n: LedgerNumbers
+) -> DataFrame:
+    """Sources that a permit explains: session_id, source, permitted, permit_self.
+
+    A permit explains one address, and an address needs one permit.
+    """
+    sources = presences.groupBy(
+        "session_id", "instance_id", "source", "source_address", "network", "in_own_region"
+    ).agg(F.min("first_seen").alias("appeared"), F.max("last_seen").alias("left"))
+    new = sources.where("network = 'public_ipv4' and in_own_region")
+    waiting = _inside("appeared", F.col("permitted_at") - n.skew, F.col("permitted_at") + n.permit)
+    pairs = new.join(F.broadcast(permitted), on="instance_id", how="inner").where(waiting)
+    of_permit = Window.partitionBy("session_id", "permitted_at", "by_start").orderBy(
+        "appeared", "source"
+    )
+    of_source = Window.partitionBy("session_id", "source").orderBy(
+        F.desc("permitted_at"), "by_start"
+    )
+    matched = (
+        pairs.withColumn("nth_source", F.row_number().over(of_permit))
+        .withColumn("nth_permit", F.row_number().over(of_source))
+        .where("nth_source = 1 and nth_permit = 1")
+        .drop("nth_source", "nth_permit")
+    )
+    moved = _passes_move_test(matched, sources, held, permitted, homes, n)
+    own = F.coalesce(F.col("maker_instance") == F.col("instance_id"), F.lit(False))
+    return moved.select(
+        "session_id", "source", F.lit(True).alias("permitted"), own.alias("permit_self")
+    )
+
+
+def _passes_move_test(  # noqa: PLR0913 - what a move is judged by
+    matched: DataFrame,
+    sources: DataFrame,
+    held: DataFrame,
+    permitted: DataFrame,
+    homes: DataFrame,
+    n: LedgerNumbers,
+) -> DataFrame:
+    """Leave out what is no move: the former home goes on, and nothing gave it back.
+
+    A start moves nothing while the former home is an Elastic address that is still associated.
+    """
+    former = (
+        sources.where("network = 'public_ipv4'")
+        .join(homes.select("session_id", "source").distinct(), on=["session_id", "source"])
+        .select(
+            "session_id",
+            F.col("source").alias("former"),
+            F.col("appeared").alias("former_appeared"),
+            F.col("left").alias("former_left"),
+        )
+    )
+    latest = F.max(F.struct("former_appeared", "former", "former_left"))
+    key = [*matched.columns]
+    before = (F.col("f.session_id") == F.col("m.session_id")) & (
+        F.col("f.former_appeared") < F.col("m.appeared")
+    )
+    with_former = (
+        matched.alias("m")
+        .join(former.alias("f"), on=before, how="left")
+        .groupBy(*[F.col(f"m.{name}") for name in key])
+        .agg(latest.alias("was"))
+    )
+    back = permitted.select(F.col("instance_id"), F.col("permitted_at").alias("back_at")).union(
+        held.where("trusted").select("instance_id", F.col("since").alias("back_at"))
+    )
+    returns = back.groupBy("instance_id").agg(F.collect_set("back_at").alias("returns"))
+    kept = held.where("elastic").select(
+        F.col("instance_id"),
+        F.col("address").alias("former"),
+        F.col("since").alias("kept_since"),
+        F.col("until").alias("kept_until"),
+    )
+    still = kept.groupBy("instance_id", "former").agg(
+        F.collect_list(F.struct("kept_since", "kept_until")).alias("kept")
+    )
+    is_kept = F.exists(
+        F.coalesce("kept", F.array()),
+        lambda k: (
+            (k["kept_since"] <= F.col("appeared"))
+            & (k["kept_until"].isNull() | (k["kept_until"] > F.col("appeared")))
+        ),
+    )
+    was = F.col("was")
+    gave_back = F.exists(
+        F.coalesce("returns", F.array()),
+        lambda at: (at > F.col("appeared")) & (at <= was["former_left"]),
+    )
+    gone = was["former"].isNull() | (was["former_left"] <= F.col("appeared") + n.grace) | gave_back
+    return (
+        with_former.withColumn("former", was["former"])
+        .join(returns, on="instance_id", how="left")
+        .join(still, on=["instance_id", "former"], how="left")
+        .where(gone & ~(F.col("by_start") & is_kept))
+    )

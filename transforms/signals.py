@@ -1,0 +1,125 @@
+"""Signals: what else speaks for a theft, in three independent groups that count once each.
+
+Method, section 7 (stratum 5). They are measured against the birth homes of all sessions of the
+same role, and never against a verdict: credential (how the key was delivered, how old it is),
+client (agent and TLS family), behaviour (reconnaissance, console, role chaining, blinding the
+detector). A key that home did not use is no signal: SDK processes cache keys one by one.
+"""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from transforms.marks import CONSOLE, DELIVERY_V1, DELIVERY_V2, ROLE_CHAINING, TAMPERING
+from transforms.marks import TLS_1_2, TLS_1_3, TLS_OLD
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "credential": ("other_delivery", "expired_key", "stale_key"),
+    "client": ("new_agent", "new_tls"),
+    "behaviour": ("reconnaissance", "console_pivot", "role_chaining", "tampering"),
+}
+"""Signals of each group, in the order in which they are shown."""
+
+MEANING: dict[str, str] = {
+    "other_delivery": "the key was handed out by another version of the metadata service than "
+    "this agent's keys at home: somebody fetched it by hand",
+    "expired_key": "a key was used past the longest life that EC2 gives to one",
+    "stale_key": "an older key was used after a newer one, by the same agent from the same source",
+    "new_agent": "this client was never seen at the homes of the role",
+    "new_tls": "this TLS version was never seen at the homes of the role",
+    "reconnaissance": "the first hour looked around: who am I, what is there",
+    "console_pivot": "the session was turned into a console login",
+    "role_chaining": "another role was assumed from there: follow the keys that were issued",
+    "tampering": "calls that blind a detector: trails, event selectors, addresses",
+    "attacker_first": "the first address of the session lies outside AWS, and the instance came "
+    "later: the first caller is the likely intruder",
+    "after_silence": "the calls follow a silence longer than keys live",
+    "tie": "two sources were first seen in the same second",
+}
+"""What a person should think of each signal."""
+
+_DELIVERIES = DELIVERY_V1 | DELIVERY_V2
+_TLS = TLS_OLD | TLS_1_2 | TLS_1_3
+
+
+def signals(stays: DataFrame, births: DataFrame, max_key_hours: float) -> DataFrame:
+    """Signals of each source of a session that is no birth home of it.
+
+    One row per session_id and source, with ``signs`` (array of names in the order of
+    :data:`GROUPS`) and ``signal_groups`` (0 to 3).
+
+    Args:
+        stays: rows of ``schemas.STAYS``, direct ones of instances.
+        births: rows of :func:`transforms.births.births`.
+        max_key_hours: longest life of an issued key.
+    """
+    home = births.select("session_id", "source").distinct().withColumn("at_birth", F.lit(True))
+    marked = stays.join(home, on=["session_id", "source"], how="left")
+    usual = _usual(marked.where("at_birth"))
+    away = _with_newer_key(marked.where("at_birth is null"))
+    told = away.join(usual, on=["account_id", "role_id"], how="left").select(
+        "session_id", "source", *[sign.alias(name) for name, sign in _signs(max_key_hours).items()]
+    )
+    names = [name for group in GROUPS.values() for name in group]
+    pairs = told.groupBy("session_id", "source").agg(*[F.max(name).alias(name) for name in names])
+    return pairs.select(
+        "session_id",
+        "source",
+        F.array_compact(F.array(*[F.when(F.col(n), F.lit(n)) for n in names])).alias("signs"),
+        _groups().alias("signal_groups"),
+    )
+
+
+def _groups() -> Column:
+    total = F.lit(0)
+    for group in GROUPS.values():
+        total = total + F.greatest(*[F.col(name) for name in group], F.lit(False)).cast("int")
+    return total
+
+
+def _usual(at_home: DataFrame) -> DataFrame:
+    """What the homes of a role show: agents, TLS families, and deliveries of each agent."""
+    return (
+        at_home.groupBy("account_id", "role_id", "agent_family")
+        .agg(F.bit_or("delivery").alias("delivery"), F.bit_or("marks").alias("marks"))
+        .groupBy("account_id", "role_id")
+        .agg(
+            F.collect_list(F.struct("agent_family", "delivery")).alias("usual_agents"),
+            F.bit_or("marks").alias("usual_marks"),
+        )
+    )
+
+
+def _with_newer_key(away: DataFrame) -> DataFrame:
+    before = (
+        Window.partitionBy("session_id", "source", "agent_family")
+        .orderBy("first_seen", "last_seen")
+        .rowsBetween(Window.unboundedPreceding, -1)
+    )
+    return away.withColumn("newest_before", F.max("issued_max").over(before))
+
+
+def _signs(max_key_hours: float) -> dict[str, Column]:
+    marks, delivery = F.col("marks"), F.col("delivery").bitwiseAND(_DELIVERIES)
+    same_agent = F.filter("usual_agents", lambda a: a["agent_family"] == F.col("agent_family"))
+    known = F.get(same_agent, F.lit(0))
+    usual_delivery = known["delivery"].bitwiseAND(_DELIVERIES)
+    usual_tls = F.col("usual_marks").bitwiseAND(_TLS)
+    has_baseline = F.col("usual_agents").isNotNull()
+    hour = F.expr("interval 1 hour")
+    signs = {
+        "other_delivery": (usual_delivery != 0)
+        & (delivery.bitwiseAND(F.bitwise_not(usual_delivery)) != 0),
+        "expired_key": F.col("key_age_max") > max_key_hours * 3600,
+        "stale_key": F.col("issued_min") < F.col("newest_before"),
+        "new_agent": has_baseline & known.isNull(),
+        "new_tls": has_baseline
+        & (usual_tls != 0)
+        & (marks.bitwiseAND(_TLS).bitwiseAND(F.bitwise_not(usual_tls)) != 0),
+        "reconnaissance": F.col("first_recon") <= F.col("first_seen") + hour,
+        "console_pivot": marks.bitwiseAND(CONSOLE) != 0,
+        "role_chaining": marks.bitwiseAND(ROLE_CHAINING) != 0,
+        "tampering": marks.bitwiseAND(TAMPERING) != 0,
+    }
+    return {name: F.coalesce(sign, F.lit(False)) for name, sign in signs.items()}
