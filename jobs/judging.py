@@ -225,7 +225,7 @@ def _is_direct() -> Column:
 
 
 def _explained() -> Column:
-    endpoint = F.col("endpoint_ours") & ~F.col("another_here")
+    endpoint = F.col("endpoint_ours") & ~F.col("another_here") & F.col("holder").isNull()
     excused = (
         F.col("allow_owner").isNotNull()
         | F.col("egress")

@@ -24,7 +24,7 @@ EXCUSES = (
     "known_endpoint",
 )
 
-ALARMS: Mapping[str, tuple[str, ...]] = {
+_ALARMS: Mapping[str, tuple[str, ...]] = {
     "console_session": ("high",),
     "not_running": ("high",),
     "another_workload": ("high",),
@@ -40,5 +40,14 @@ ALARMS: Mapping[str, tuple[str, ...]] = {
     "unclassified": ("medium", "informational"),
     "weak_signal": ("low",),
 }
+
+
+def _with_next(severities: tuple[str, ...]) -> tuple[str, ...]:
+    """Add the severity one step up: a thief who goes on from there raises it."""
+    raised = [SEVERITIES[max(0, SEVERITIES.index(one) - 1)] for one in severities]
+    return tuple(one for one in SEVERITIES if one in {*severities, *raised})
+
+
+ALARMS = {name: _with_next(severities) for name, severities in _ALARMS.items()}
 
 VERDICTS = (*EXCUSES, *ALARMS)

@@ -30,12 +30,12 @@ _STEPS = {"StartInstances": START, "StopInstances": STOP, "TerminateInstances": 
 _ADDRESSES = "array<struct<privateIpAddress:string>>"
 _V6 = "array<struct<ipv6Address:string>>"
 _INTERFACE = (
-    "networkInterfaceId:string,attachment:struct<attachmentId:string>,privateIpAddress:string,"
+    "networkInterfaceId:string,vpcId:string,attachment:struct<attachmentId:string>,privateIpAddress:string,"
     f"privateIpAddressesSet:struct<item:{_ADDRESSES},items:{_ADDRESSES}>,"
     f"ipv6AddressesSet:struct<item:{_V6},items:{_V6}>"
 )
 _INSTANCES = (
-    "struct<items:array<struct<instanceId:string,privateIpAddress:string,ipv6Address:string,"
+    "struct<items:array<struct<instanceId:string,vpcId:string,privateIpAddress:string,ipv6Address:string,"
     f"networkInterfaceSet:struct<items:array<struct<{_INTERFACE}>>>>>>"
 )
 _PREFIXES_4 = "array<struct<ipv4Prefix:string>>"
@@ -65,6 +65,7 @@ _FACT = {
     "instance_id": "string",
     "network_interface_id": "string",
     "allocation_id": "string",
+    "vpc_id": "string",
     "association_id": "string",
     "address": "string",
 }
@@ -140,11 +141,18 @@ def _launch() -> Column:
                 association_id=i["attachment"]["attachmentId"],
             ),
         )
-        held = F.flatten(F.transform(interfaces, _held_by_interface))
+        held = F.flatten(
+            F.transform(interfaces, lambda i: _held_by_interface(i, instance["vpcId"]))
+        )
         first = F.filter(
             F.array(
                 *[
-                    _fact(HOLD, instance_id=instance["instanceId"], address=canonical(instance[a]))
+                    _fact(
+                        HOLD,
+                        instance_id=instance["instanceId"],
+                        vpc_id=instance["vpcId"],
+                        address=canonical(instance[a]),
+                    )
                     for a in ("privateIpAddress", "ipv6Address")
                 ]
             ),
@@ -157,7 +165,7 @@ def _launch() -> Column:
     return F.flatten(F.transform(instances, of_instance))
 
 
-def _held_by_interface(interface: Column) -> Column:
+def _held_by_interface(interface: Column, vpc: Column) -> Column:
     """Facts of the private and IPv6 addresses that an interface carries."""
     v4 = F.concat(
         F.array(interface["privateIpAddress"]),
@@ -169,12 +177,15 @@ def _held_by_interface(interface: Column) -> Column:
     v6 = F.transform(
         _listed(interface["ipv6AddressesSet"], "item", "items"), lambda a: a["ipv6Address"]
     )
-    return _holds(HOLD, interface["networkInterfaceId"], F.concat(v4, v6))
+    return _holds(HOLD, interface["networkInterfaceId"], F.concat(v4, v6), vpc)
 
 
-def _holds(change: str, interface: Column, addresses: Column) -> Column:
+def _holds(change: str, interface: Column, addresses: Column, vpc: Column | None = None) -> Column:
     known = F.array_distinct(F.filter(F.transform(addresses, canonical), lambda a: a.isNotNull()))
-    return F.transform(known, lambda a: _fact(change, network_interface_id=interface, address=a))
+    where = {} if vpc is None else {"vpc_id": vpc}
+    return F.transform(
+        known, lambda a: _fact(change, network_interface_id=interface, address=a, **where)
+    )
 
 
 def _prefixes(interface: Column, prefixes: Column) -> Column:
@@ -186,7 +197,8 @@ def _prefixes(interface: Column, prefixes: Column) -> Column:
 
 
 def _create_interface() -> Column:
-    return _held_by_interface(F.col("response.networkInterface"))
+    interface = F.col("response.networkInterface")
+    return _held_by_interface(interface, interface["vpcId"])
 
 
 def _attach() -> Column:

@@ -181,7 +181,7 @@ def _is_free(in_window: Column, n: int) -> Column:
     return (
         F.col("exact")
         | F.col("egress")
-        | (F.col("endpoint_ours") & ~F.col("another_here"))
+        | (F.col("endpoint_ours") & ~_of_another())
         | (kind.isin(*PUBLIC) & F.col("in_own_region") & (like_peers | alone))
     )
 

@@ -28,6 +28,7 @@ from transforms.addresses import (
     UNHOLD,
 )
 from transforms.ip import network28, network80
+from transforms.stays import PUBLIC
 
 MAKER = ("made_by_account_id", "made_by_role_id", "made_by_session_name")
 _ISSUER = ("issued_by_account_id", "issued_by_role_id", "issued_by_session_name")
@@ -122,7 +123,17 @@ def holdings(changes: DataFrame) -> DataFrame:
         .withColumn("trusted", F.col("trusted") & F.col("attach_trusted"))
         .where("until is null or until > since")
     )
-    names = ("instance_id", "address", "since", "until", "elastic", "trusted", "maker_instance")
+    names = (
+        "instance_id",
+        "address",
+        "account_id",
+        "vpc_id",
+        "since",
+        "until",
+        "elastic",
+        "trusted",
+        "maker_instance",
+    )
     ends = changes.where(F.col("change") == TERMINATE).select(
         "instance_id", F.col("event_time").alias("ended")
     )
@@ -138,6 +149,8 @@ def _given(changes: DataFrame) -> DataFrame:
     start = F.col("event_time").alias("since")
     columns = (
         "instance_id",
+        "account_id",
+        "vpc_id",
         "network_interface_id",
         "association_id",
         "address",
@@ -382,19 +395,34 @@ def explained(
 
 
 def held_elsewhere(presences: DataFrame, held: DataFrame, n: LedgerNumbers) -> DataFrame:
-    """Stays at a public address that the ledger gives to another instance then.
+    """Stays at an address that the ledger gives to another instance then.
 
-    One row per session_id, source and first_seen; ``holder`` is the other instance.
+    One row per session_id, source and first_seen; ``holder`` is the other instance. A private
+    address is the same one only in the same account, and in the same VPC where both are known;
+    where a session was born it is its own, as other VPCs may have the like.
     """
-    holder = held.where("elastic").select(
-        F.col("instance_id").alias("holder"), "address", "since", "until"
+    holder = held.select(
+        F.col("instance_id").alias("holder"),
+        "address",
+        F.col("account_id").alias("holder_account"),
+        F.col("vpc_id").alias("holder_vpc"),
+        "since",
+        "until",
     )
-    public = presences.where("source_kind in ('public_ipv4', 'public_ipv6')")
+    vpcs = held.groupBy("instance_id").agg(F.collect_set("vpc_id").alias("vpcs"))
+    is_public = F.col("source_kind").isin(*PUBLIC)
+    same_network = (F.col("account_id") == F.col("holder_account")) & (
+        F.col("holder_vpc").isNull()
+        | (F.size(F.coalesce("vpcs", F.array().cast("array<string>"))) == 0)
+        | F.array_contains("vpcs", F.col("holder_vpc"))
+    )
+    known = presences.join(F.broadcast(vpcs), on="instance_id", how="left")
     return (
-        public.join(
+        known.join(
             F.broadcast(holder),
             on=(F.col("source_address") == F.col("address"))
             & (F.col("instance_id") != F.col("holder"))
+            & (is_public | (same_network & ~F.col("is_birth_home")))
             & (
                 _inside("first_seen", F.col("since") + n.skew, F.col("until") - n.skew)
                 | _inside("last_seen", F.col("since") + n.skew, F.col("until") - n.skew)

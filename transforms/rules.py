@@ -277,6 +277,7 @@ def known_endpoint() -> Column:
         _through_endpoint()
         & F.col("endpoint_ours")
         & ~F.col("another_here")
+        & F.col("holder").isNull()
         & ~F.col("speaks_for_endpoint")
     )
 

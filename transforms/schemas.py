@@ -220,6 +220,7 @@ ADDRESS_CHANGES = Table(
         ("instance_id", STRING, "instance concerned"),
         ("network_interface_id", STRING, "network interface concerned"),
         ("allocation_id", STRING, "Elastic address concerned"),
+        ("vpc_id", STRING, "VPC of the interface"),
         ("association_id", STRING, "association or attachment that the change makes or ends"),
         ("address", STRING, "canonical address, or prefix that an interface was given"),
         ("made_by", STRING, "ARN of who made the change"),
