@@ -17,6 +17,7 @@ SEVERITIES = ("critical", "high", "medium", "low", "informational")
 
 FORMATS = ("table", "json", "csv")
 INPUT_FORMATS = ("auto", "cloudtrail-json", "cloudtrail-parquet")
+POLICIES = ("default", "seed")
 STATUSES = ("open", "closed", "all")
 STATES = ("acknowledged", "false_alarm", "contained")
 
@@ -90,6 +91,18 @@ def _simulate(parser: argparse.ArgumentParser) -> None:
     simulate.add_arguments(parser)
 
 
+def _evaluate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--stories",
+        metavar="GLOB",
+        default="*",
+        help="which stories, as simulate takes them (default: all)",
+    )
+    choice(parser, "--policy", ("both", *POLICIES), "whose verdicts: credtrail's, or those of 2018")
+    number(parser, "--instances", 60, 0, "healthy instances among which the stories are played")
+    choice(parser, "--format", ("table", "json", "markdown"), "how the result is shown")
+
+
 def _demo(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output", metavar="DIR", default="demo", help="folder for all of it (default: demo)"
@@ -157,6 +170,19 @@ COMMANDS = (
   credtrail simulate --output trail --stories 'T0*' --format cloudtrail-parquet --seed 7
 """,
         _simulate,
+    ),
+    Command(
+        "evaluate",
+        "measure what is found: precision and recall, per rule and in all",
+        "Play labelled stories among healthy instances, and hold what is found against what must "
+        "be, beside the method as it was published in 2018. Exit code 1 if credtrail does not meet "
+        "an expectation of a story.",
+        """\
+  credtrail evaluate
+  credtrail evaluate --stories my/stolen_at_lunch.toml --policy default
+  credtrail evaluate --format json > evaluation.json
+""",
+        _evaluate,
     ),
     Command(
         "demo",

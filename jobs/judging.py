@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from transforms import schemas
+from transforms import published, schemas
 from transforms.births import births, lives, located, our_accounts, own_regions, presences
 from transforms.findings import suspicious
-from transforms.homes import Fold, folded, homes, outcomes, with_corroboration
+from transforms.homes import HOME, Fold, folded, homes, outcomes, with_corroboration
 from transforms.ledger import (
     LedgerNumbers,
     elastic_ends,
@@ -88,6 +88,9 @@ def judge(memories: Memories, world: World, method: MethodSettings) -> Verdicts:
     seen = with_session(sightings, credentials, accept_name_proof=method.accept_name_proof)
     known = _kept(placed(seen, addresses))
     all_stays = _kept(stays(known, method.ttl_hours))
+    as_published = method.policy == "seed"
+    if as_published:
+        all_stays = published.as_direct(all_stays)
 
     alive = _kept(lives(credentials, all_stays))
     direct = _kept(presences(all_stays, addresses, method.ttl_hours))
@@ -124,13 +127,20 @@ def judge(memories: Memories, world: World, method: MethodSettings) -> Verdicts:
         method.fold_stays,
         method.neighbours,
     )
-    folds = _kept(folded(facts, alive, born, numbers))
+    if as_published:
+        decided = _kept(published.locked(facts, changes, alive))
+        folds = _kept(published.folded(decided, HOME))
+    else:
+        folds = _kept(folded(facts, alive, born, numbers))
+        decided = outcomes(folds, facts)
     others = other_stays(all_stays, credentials, born, method.ttl_hours).join(
         F.broadcast(owners), on="vpc_endpoint_id", how="left"
     )
+    if as_published:
+        others = others.where(F.col("session_kind") == EC2)
     others = with_allow_list(others, world.allow_list, in_ranges)
     homes_now = _kept(homes(folds, all_stays.select(*SESSION).distinct()))
-    verdicts = judged(outcomes(folds, facts), others, folds, method.neighbours)
+    verdicts = judged(decided, others, folds, method.neighbours)
     judged_pairs = _kept(pairs(verdicts, homes_now))
     return Verdicts(
         placed=known,

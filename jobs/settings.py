@@ -47,6 +47,7 @@ class _Section(BaseModel):
 class MethodSettings(_Section):
     """What decides a verdict."""
 
+    policy: Literal["default", "seed"]
     ttl_hours: Annotated[int, Field(ge=1, le=30 * 24)]
     neighbours: Count
     birth_window_hours: Annotated[int, Field(ge=1, le=30 * 24)]

@@ -17,11 +17,12 @@ from transforms import schemas
 from transforms.ip import prefix
 from transforms.stays import PUBLIC, merged
 
-_HOME = (
+HOME = (
     "struct<source:string,network:string,epoch:int,since:timestamp,until:timestamp,"
     "source_until:timestamp,aws:boolean,prefix24:string,egress:boolean,address:string,"
     "elastic_until:timestamp,corroborated_by:string>"
 )
+"""One home of a session, as the fold keeps it."""
 _OUT = (
     "struct<source:string,first_seen:timestamp,outcome:string,epoch:int,"
     "after_silence:boolean,first_of_network:boolean>"
@@ -197,7 +198,7 @@ def _life_items(lives: DataFrame, ttl_hours: float) -> DataFrame:
 
 def _fold(items: Column, fold: Fold) -> Column:
     start = F.struct(
-        F.array().cast(f"array<{_HOME}>").alias("homes"),
+        F.array().cast(f"array<{HOME}>").alias("homes"),
         F.array().cast("array<string>").alias("suspicious"),
         F.lit(None).cast("timestamp").alias("alive"),
         F.lit(1).alias("epoch"),

@@ -279,6 +279,7 @@ def test_thefts_that_cloudtrail_cannot_show() -> None:
 
     assert hidden == {
         "a04_own_endpoint_unknown_address",
+        "a07_copied_address_without_endpoint",
         "a23_first_public_of_a_single",
         "t08_same_nat",
         "t09_request_through_the_application",

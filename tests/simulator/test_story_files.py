@@ -88,7 +88,7 @@ def test_all_mistakes_are_told_at_once() -> None:
     assert told[3] == (
         'bad.toml, step 2, who: found "malory". Write an actor. Known: web, mallory, chain.'
     )
-    severity = 'found "medium". outside_aws alerts: write severity as high.'
+    severity = 'found "medium". outside_aws alerts: write severity as critical or high.'
     assert told[4] == f"bad.toml, expect 1, severity: {severity}"
 
 
