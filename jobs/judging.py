@@ -11,23 +11,13 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
+from jobs.keeping import kept
+from jobs.ledger import read_ledger, with_ledger
 from transforms import published, schemas
 from transforms.births import births, lives, located, our_accounts, own_regions, presences
 from transforms.findings import suspicious
 from transforms.homes import HOME, Fold, folded, homes, outcomes, with_corroboration
-from transforms.ledger import (
-    LedgerNumbers,
-    elastic_ends,
-    explained,
-    forwarders,
-    held_elsewhere,
-    holdings,
-    nat_addresses,
-    not_running,
-    outages,
-    permits,
-    with_trust,
-)
+from transforms.ledger import endpoints_made, forwarders, nat_addresses, not_running, outages
 from transforms.mismatches import judged, mismatches, other_stays, pairs, with_allow_list
 from transforms.ranges import in_aws_space, in_cidrs
 from transforms.sessions import EC2, with_session
@@ -79,69 +69,64 @@ def judge(memories: Memories, world: World, method: MethodSettings) -> Verdicts:
     """Judge memories in full."""
     credentials = memories.credentials.drop("batch_id").distinct()
     inventory, sightings = memories.inventory, memories.sightings
-    addresses = _kept(
+    addresses = kept(
         in_aws_space(
             sightings.select(F.col("source_address").alias("address")).dropna().distinct(),
             world.aws_ranges,
         )
     )
     seen = with_session(sightings, credentials, accept_name_proof=method.accept_name_proof)
-    known = _kept(placed(seen, addresses))
-    all_stays = _kept(stays(known, method.ttl_hours))
+    known = kept(placed(seen, addresses))
+    all_stays = kept(stays(known, method.ttl_hours))
     as_published = method.policy == "seed"
-    if as_published:
-        all_stays = published.as_direct(all_stays)
+    read = published.as_direct(all_stays) if as_published else all_stays
 
-    alive = _kept(lives(credentials, all_stays))
-    direct = _kept(presences(all_stays, addresses, method.ttl_hours))
-    born = _kept(births(direct, alive, method.birth_window_hours))
-    accounts = _kept(our_accounts(inventory, all_stays, world.our_accounts))
-    regions = _kept(own_regions(all_stays, alive, born))
-    places = _kept(located(direct, regions))
-    changes = memories.changes.drop("batch_id").distinct()
-    ledger = _ledger(changes, credentials, places, born, method)
+    alive = kept(lives(credentials, read))
+    direct = kept(presences(read, addresses, method.ttl_hours))
+    born = kept(births(direct, alive, method.birth_window_hours))
+    accounts = kept(our_accounts(inventory, read, world.our_accounts))
+    regions = kept(own_regions(read, alive, born))
+    changes = kept(memories.changes.drop("batch_id").distinct())
+    owners = kept(endpoint_owners(inventory, endpoints_made(changes), accounts))
+    places = kept(
+        located(direct, regions).join(F.broadcast(owners), on="vpc_endpoint_id", how="left")
+    )
+    ledger = read_ledger(changes, credentials, places, born, method)
 
-    owners = _kept(endpoint_owners(inventory, accounts))
     nat = nat_addresses(ledger.changes, accounts)
-    fleet = Fleet(born, regions, owners, nat, forwarders(ledger.changes), ledger.held)
-    shared = SharedNumbers(
-        method.neighbours, method.egress_share, method.bucket_hours, method.move_grace_minutes
+    fleet = Fleet(born, regions, nat, forwarders(ledger.changes), ledger.held)
+    shared = kept(with_shared_facts(places, fleet, _shared_numbers(method)))
+    down = outages(ledger.changes, alive, read.select(*_INSTANCE).distinct())
+    facts = (
+        with_ledger(shared, ledger, method)
+        .join(not_running(places, down, method.stop_grace_minutes), on=_STAY, how="left")
+        .join(
+            signals(read.where(_is_direct()), born, method.ttl_hours),
+            on=["session_id", "source"],
+            how="left",
+        )
+        .withColumn("kind", F.lit("direct"))
     )
-    facts = _with_ledger(_kept(with_shared_facts(places, fleet, shared)), ledger, method)
-    down = outages(
-        changes, alive.select("session_id", "alive_at"), all_stays.select(*_INSTANCE).distinct()
-    )
-    stay = ["session_id", "source", "first_seen"]
-    facts = facts.join(not_running(places, down, method.stop_grace_minutes), on=stay, how="left")
-    said = signals(all_stays.where(_is_direct()), born, method.ttl_hours)
-    facts = facts.join(said, on=["session_id", "source"], how="left")
+    in_ranges = kept(in_cidrs(addresses.select("address"), world.allow_list))
+    facts = with_allow_list(facts, world.allow_list, in_ranges)
+    facts = kept(with_corroboration(facts).withColumn("explained", _explained()))
 
-    in_ranges = _kept(in_cidrs(addresses.select("address"), world.allow_list))
-    facts = with_allow_list(facts.withColumn("kind", F.lit("direct")), world.allow_list, in_ranges)
-    facts = _kept(with_corroboration(facts).withColumn("explained", _explained()))
-
-    numbers = Fold(
-        method.ttl_hours,
-        method.birth_window_hours,
-        method.move_grace_minutes,
-        method.fold_stays,
-        method.neighbours,
-    )
     if as_published:
-        decided = _kept(published.locked(facts, changes, alive))
-        folds = _kept(published.folded(decided, HOME))
+        decided = kept(published.locked(facts, changes, alive))
+        folds = kept(published.folded(decided, HOME))
     else:
-        folds = _kept(folded(facts, alive, born, numbers))
+        folds = kept(folded(facts, alive, born, _fold_numbers(method)))
         decided = outcomes(folds, facts)
-    others = other_stays(all_stays, credentials, born, method.ttl_hours).join(
+    at_home = decided.where("outcome <> 'mismatch' or explained")
+    others = other_stays(read, credentials, at_home, method.ttl_hours).join(
         F.broadcast(owners), on="vpc_endpoint_id", how="left"
     )
     if as_published:
         others = others.where(F.col("session_kind") == EC2)
     others = with_allow_list(others, world.allow_list, in_ranges)
-    homes_now = _kept(homes(folds, all_stays.select(*SESSION).distinct()))
+    homes_now = kept(homes(folds, read.select(*SESSION).distinct()))
     verdicts = judged(decided, others, folds, method.neighbours)
-    judged_pairs = _kept(pairs(verdicts, homes_now))
+    judged_pairs = kept(pairs(verdicts, homes_now))
     return Verdicts(
         placed=known,
         stays=all_stays,
@@ -160,74 +145,24 @@ def counted(warehouse: Warehouse, table: schemas.Table) -> DataFrame:
     return warehouse.scan(table).join(F.broadcast(batches), on="batch_id", how="left_semi")
 
 
-@dataclass(frozen=True)
-class _Ledger:
-    """What the ledger says: changes with trust, holdings, and what they explain."""
-
-    changes: DataFrame
-    held: DataFrame
-    explained: DataFrame
-
-
-def _ledger(
-    changes: DataFrame,
-    credentials: DataFrame,
-    places: DataFrame,
-    born: DataFrame,
-    method: MethodSettings,
-) -> _Ledger:
-    """Trust in two rounds: with birth homes, then with what the first round explains, too.
-
-    The second is needed only where a workload made a change from what was not yet a home.
-    """
-    first = _round(changes, credentials, places, born, method)
-    if first.changes.where("not trusted").isEmpty():
-        return first
-    also = places.join(
-        first.explained.select("session_id", "source").distinct(),
-        on=["session_id", "source"],
-        how="left_semi",
-    )
-    names = ["session_id", "account_id", "role_id", "session_name", "source"]
-    homes_now = born.select(*names).union(also.select(*names)).distinct()
-    return _round(changes, credentials, places, homes_now, method)
-
-
-def _round(
-    changes: DataFrame,
-    credentials: DataFrame,
-    places: DataFrame,
-    homes_now: DataFrame,
-    method: MethodSettings,
-) -> _Ledger:
-    numbers = _ledger_numbers(method)
-    trusted = _kept(with_trust(changes, credentials, homes_now))
-    held = _kept(holdings(trusted))
-    return _Ledger(
-        trusted,
-        held,
-        _kept(explained(places, held, permits(trusted), homes_now, numbers)),
-    )
-
-
-def _with_ledger(facts: DataFrame, ledger: _Ledger, method: MethodSettings) -> DataFrame:
-    stay = ["session_id", "source", "first_seen"]
-    elsewhere = held_elsewhere(facts, ledger.held, _ledger_numbers(method))
-    return (
-        facts.join(ledger.explained, on=stay, how="left")
-        .join(elsewhere, on=stay, how="left")
-        .join(F.broadcast(elastic_ends(ledger.held)), on=["instance_id", "source"], how="left")
-        .withColumns(
-            {name: F.coalesce(name, F.lit(False)) for name in ("exact", "permitted", "self_made")}
-        )
-    )
-
-
-def _ledger_numbers(method: MethodSettings) -> LedgerNumbers:
-    return LedgerNumbers(method.clock_skew_minutes, method.permit_hours, method.move_grace_minutes)
-
-
 _INSTANCE = ("session_id", "instance_id")
+_STAY = ["session_id", "source", "first_seen"]
+
+
+def _shared_numbers(method: MethodSettings) -> SharedNumbers:
+    return SharedNumbers(
+        method.neighbours, method.egress_share, method.bucket_hours, method.move_grace_minutes
+    )
+
+
+def _fold_numbers(method: MethodSettings) -> Fold:
+    return Fold(
+        method.ttl_hours,
+        method.birth_window_hours,
+        method.move_grace_minutes,
+        method.fold_stays,
+        method.neighbours,
+    )
 
 
 def _is_direct() -> Column:
@@ -245,7 +180,3 @@ def _explained() -> Column:
         | endpoint
     )
     return F.coalesce(excused, F.lit(False))
-
-
-def _kept(rows: DataFrame) -> DataFrame:
-    return rows.localCheckpoint()

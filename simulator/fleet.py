@@ -29,6 +29,7 @@ _MIX = ("public", "nat", "mixed", "nat", "eks", "nat", "endpoint", "nat", "publi
 """How ten instances of a network reach AWS."""
 
 _BEHIND_NAT = ("nat", "mixed", "eks")
+_PUBLIC = ("public", "dual")
 _LEAST_BEHIND_NAT = 4
 _BEHIND_ONE_NAT = 8
 _ROLES = ("checkout", "search", "billing", "ingest", "gateway", "worker")
@@ -179,13 +180,16 @@ class _Builder:
         for place, way in enumerate(ways):
             sources = tuple(self._sources(way, network, nats[used % gateways], place))
             used += way in _BEHIND_NAT
-            machine = self._machine(network, place)
+            machine = self._machine(network, place, way)
             delivery = IMDS_V1 if self._random.random() < _OLD_METADATA else IMDS_V2
             yield Box(machine, network, place, way, sources, *self._life(), delivery)
 
-    def _machine(self, network: Network, place: int) -> Machine:
+    def _machine(self, network: Network, place: int, way: str) -> Machine:
+        """Return an instance; those with public addresses of their own are a service's edge."""
         words = (self._plan.seed, network.number, place)
-        name = f"{_ROLES[number(len(_ROLES), 'role', *words)]}-{network.region}"
+        service = _ROLES[number(len(_ROLES), "role", *words)]
+        edge = "-edge" if way in _PUBLIC else ""
+        name = f"{service}{edge}-{network.region}"
         role_id = unique_id("AROA", "fleet", self._plan.seed, network.account, name)
         role = Role(network.account, name, role_id, "/service/")
         return Machine(instance_id("fleet", *words), role, network.region)
@@ -196,7 +200,7 @@ class _Builder:
             yield Source(nat)
         if way in ("endpoint", "mixed"):
             yield Source(private, network.endpoint, network.endpoint_owner)
-        if way in ("public", "dual"):
+        if way in _PUBLIC:
             yield Source(self._addresses.public_ipv4(network.region))
         if way == "dual":
             yield Source(self._addresses.ipv6(network.region, network.number))

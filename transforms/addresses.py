@@ -4,8 +4,8 @@ Method, section 4. One row is one fact of a successful call: an interface that b
 instance, an address that an interface or an instance gets or loses, a NAT gateway's address, one
 step of an instance's life. What was there before the trail began is unknown, not false.
 
-Shapes of the calls: Amazon EC2 API Reference; CloudTrail writes older calls flat and with ``items``,
-newer ones inside an object that is named after the request.
+Shapes of the calls: Amazon EC2 API Reference; CloudTrail writes older calls flat and with
+``items``, newer ones inside an object that is named after the request.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ LAUNCH, START, STOP, TERMINATE = "launch", "start", "stop", "terminate"
 ATTACH, DETACH = "attach", "detach"
 HOLD, UNHOLD = "hold", "unhold"
 ALLOCATE, RELEASE, ASSOCIATE, DISASSOCIATE = "allocate", "release", "associate", "disassociate"
-NAT, ROUTE = "nat", "route"
+NAT, ROUTE, ENDPOINT = "nat", "route", "endpoint"
 
-_STEPS = {"StartInstances": START, "StopInstances": STOP, "TerminateInstances": TERMINATE}
+_STEPS = {"StopInstances": STOP, "TerminateInstances": TERMINATE}
 
 _ADDRESSES = "array<struct<privateIpAddress:string>>"
 _V6 = "array<struct<ipv6Address:string>>"
@@ -35,7 +35,8 @@ _INTERFACE = (
     f"ipv6AddressesSet:struct<item:{_V6},items:{_V6}>"
 )
 _INSTANCES = (
-    "struct<items:array<struct<instanceId:string,vpcId:string,privateIpAddress:string,ipv6Address:string,"
+    "struct<items:array<struct<instanceId:string,previousState:struct<name:string>,vpcId:string,"
+    "privateIpAddress:string,ipv6Address:string,"
     f"networkInterfaceSet:struct<items:array<struct<{_INTERFACE}>>>>>>"
 )
 _PREFIXES_4 = "array<struct<ipv4Prefix:string>>"
@@ -66,6 +67,7 @@ _FACT = {
     "network_interface_id": "string",
     "allocation_id": "string",
     "vpc_id": "string",
+    "vpc_endpoint_id": "string",
     "association_id": "string",
     "address": "string",
 }
@@ -127,6 +129,23 @@ def _steps(change: str) -> Callable[[], Column]:
         return F.transform(named, lambda i: _fact(change, instance_id=i))
 
     return facts
+
+
+def _started() -> Column:
+    """A start of what is running already starts nothing."""
+    items = F.coalesce(F.col("response.instancesSet.items"), F.array())
+    stopped = F.filter(
+        items, lambda i: F.coalesce(i["previousState"]["name"], F.lit("")) != "running"
+    )
+    return F.transform(stopped, lambda i: _fact(START, instance_id=i["instanceId"]))
+
+
+def _endpoint() -> Column:
+    made = F.get_json_object(
+        "response_elements", "$.CreateVpcEndpointResponse.vpcEndpoint.vpcEndpointId"
+    )
+    flat = F.get_json_object("response_elements", "$.vpcEndpoint.vpcEndpointId")
+    return F.array(_fact(ENDPOINT, vpc_endpoint_id=F.coalesce(made, flat)))
 
 
 def _launch() -> Column:
@@ -354,6 +373,8 @@ def _source_check() -> Column:
 
 CALLS: dict[str, Callable[[], Column]] = {
     "RunInstances": _launch,
+    "StartInstances": _started,
+    "CreateVpcEndpoint": _endpoint,
     **{name: _steps(change) for name, change in _STEPS.items()},
     "CreateNetworkInterface": _create_interface,
     "AttachNetworkInterface": _attach,

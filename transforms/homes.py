@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 
 from transforms import schemas
 from transforms.ip import prefix
-from transforms.stays import PUBLIC, merged
+from transforms.stays import PUBLIC, hours, merged
 
 HOME = (
     "struct<source:string,network:string,epoch:int,since:timestamp,until:timestamp,"
@@ -113,6 +113,7 @@ def with_corroboration(presences: DataFrame) -> DataFrame:
     by = (
         F.when(F.col("exact"), F.lit("ledger"))
         .when(F.col("egress"), F.lit("egress"))
+        .when(F.col("allow_owner").isNotNull(), F.lit("allow_list"))
         .when(F.col("endpoint_ours"), F.lit("endpoint"))
         .when(F.col("in_own_region"), F.lit("aws"))
         .when(F.col("source_kind") == "private", F.lit("private"))
@@ -210,7 +211,7 @@ def _fold(items: Column, fold: Fold) -> Column:
 
 def _step(state: Column, item: Column, fold: Fold) -> Column:
     """One step. What later parts need more than once is computed once, in a one-element array."""
-    ttl = F.make_dt_interval(hours=F.lit(int(fold.ttl_hours)))
+    ttl = hours(fold.ttl_hours)
     silent = F.coalesce(item["first_seen"] > state["alive"] + ttl, F.lit(False))
     former = F.filter(state["homes"], lambda h: h["network"] == item["network"])
     seen = F.array(
@@ -307,7 +308,7 @@ def _next_state(state: Column, item: Column, v: Column) -> Column:
         .otherwise(state["alive"])
         .alias("alive"),
         epoch.alias("epoch"),
-        F.when(is_alive, v["fresh"] & ~(is_home & item["public"]))
+        F.when(is_alive, v["fresh"] & ~(is_home & (item["network"] == "public_ipv4")))
         .otherwise(state["fresh"])
         .alias("fresh"),
         F.when(is_life, state["out"]).otherwise(F.array_append(state["out"], out)).alias("out"),

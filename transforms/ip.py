@@ -115,12 +115,12 @@ def network64(canonical: Column) -> Column:
 
 
 def network80(canonical: Column) -> Column:
-    """Text of the /80 an IPv6 address lies in: a prefix that an interface is given; null for IPv4."""
+    """Text of the /80 an IPv6 address lies in: an interface may be given one; null for IPv4."""
     return F.when(canonical.contains(":"), _ipv6_network(canonical, 80))
 
 
 def network28(canonical: Column) -> Column:
-    """Text of the /28 an IPv4 address lies in: a prefix that an interface is given; null for IPv6."""
+    """Text of the /28 an IPv4 address lies in: an interface may be given one; null for IPv6."""
     last = F.substring_index(canonical, ".", -1).cast("int")
     start = F.concat(
         F.substring_index(canonical, ".", 3),

@@ -18,6 +18,7 @@ from transforms.addresses import (
     ATTACH,
     DETACH,
     DISASSOCIATE,
+    ENDPOINT,
     HOLD,
     NAT,
     RELEASE,
@@ -231,10 +232,8 @@ def permits(changes: DataFrame) -> DataFrame:
         associated.where("instance_id is null")
         .drop("instance_id")
         .join(_attachments(changes), on="network_interface_id", how="left")
-        .where(
-            "attached is null or (attached <= event_time and "
-            "(detached is null or detached > event_time))"
-        )
+        .withColumn("event_time", F.greatest("event_time", "attached"))
+        .where("detached is null or detached > event_time")
     )
     names = ("instance_id", "association_id", "address", "event_time", "trusted", "maker_instance")
     resolved = (
@@ -280,8 +279,17 @@ def nat_addresses(changes: DataFrame, accounts: DataFrame) -> DataFrame:
     )
 
 
+def endpoints_made(changes: DataFrame) -> DataFrame:
+    """VPC endpoints that were made in the trail: ``vpc_endpoint_id``, ``endpoint_owner``."""
+    return (
+        changes.where((F.col("change") == ENDPOINT) & F.col("vpc_endpoint_id").isNotNull())
+        .select("vpc_endpoint_id", F.col("account_id").alias("endpoint_owner"))
+        .distinct()
+    )
+
+
 def forwarders(changes: DataFrame) -> DataFrame:
-    """Instances that forward what others send: a default route leads to them, or the check is off."""
+    """Instances that forward for others: a default route leads to them, or the check is off."""
     routed = changes.where((F.col("change") == ROUTE) & F.col("trusted"))
     by_interface = (
         routed.where("instance_id is null")
@@ -364,17 +372,20 @@ def explained(
     """What trusted changes explain: one row per stay of a session at a source that they do.
 
     Columns: session_id, source, first_seen; ``exact`` (the ledger gives the instance this address
-    at the first and last call), ``permitted``, ``self_made`` (the session itself made the change).
+    at the first and last call), ``permitted`` and ``permit_by_start``, ``self_made`` (the session
+    itself made the change).
 
     Args:
-        presences: rows of :func:`transforms.births.presences` with ``own_region``.
+        presences: rows of :func:`transforms.births.located` with ``owner_is_ours``: behind an
+            endpoint of others a private address proves nothing.
         held: rows of :func:`holdings`.
         permitted: rows of :func:`permits`.
         homes: session_id and source of what counts as home: the move test is against them.
         n: the numbers.
     """
     key = ("session_id", "source", "first_seen")
-    by_exact = _exact(presences, held.where("trusted"), n).select(
+    ours = presences.where("source_kind <> 'endpoint' or owner_is_ours")
+    by_exact = _exact(ours, held.where("trusted"), n).select(
         *key, F.lit(True).alias("exact"), "exact_self"
     )
     by_permit = _by_permit(presences, held, permitted.where("trusted"), homes, n)
@@ -389,6 +400,7 @@ def explained(
             *key,
             F.coalesce(F.col("exact") & ~(own & is_public), F.lit(False)).alias("exact"),
             F.coalesce(F.col("permitted") & ~own, F.lit(False)).alias("permitted"),
+            "permit_by_start",
             (own & is_public).alias("self_made"),
         )
     )
@@ -452,6 +464,7 @@ def _exact(presences: DataFrame, held: DataFrame, n: LedgerNumbers) -> DataFrame
         mine.join(held, on=["instance_id", "address"], how="inner")
         .withColumn("at_first", _inside("first_seen", since, until))
         .withColumn("at_last", _inside("last_seen", since, until))
+        .where("at_first or at_last")
         .groupBy("session_id", "source", "first_seen")
         .agg(
             F.max("at_first").alias("at_first"),
@@ -490,11 +503,15 @@ def _by_permit(
     moved = _passes_move_test(matched, sources, held, permitted, homes, n)
     own = F.coalesce(F.col("maker_instance") == F.col("instance_id"), F.lit(False))
     return moved.select(
-        "session_id", "source", F.lit(True).alias("permitted"), own.alias("permit_self")
+        "session_id",
+        "source",
+        F.lit(True).alias("permitted"),
+        own.alias("permit_self"),
+        F.col("by_start").alias("permit_by_start"),
     )
 
 
-def _passes_move_test(  # noqa: PLR0913 - what a move is judged by
+def _passes_move_test(  # noqa: PLR0913, PLR0917 - what a move is judged by
     matched: DataFrame,
     sources: DataFrame,
     held: DataFrame,
@@ -504,7 +521,8 @@ def _passes_move_test(  # noqa: PLR0913 - what a move is judged by
 ) -> DataFrame:
     """Leave out what is no move: the former home goes on, and nothing gave it back.
 
-    A start moves nothing while the former home is an Elastic address that is still associated.
+    A start moves nothing where there was no public home, or while it is an Elastic address that is
+    still associated. Only what can have given the former address back counts as such a change.
     """
     former = (
         sources.where("network = 'public_ipv4'")
@@ -527,10 +545,18 @@ def _passes_move_test(  # noqa: PLR0913 - what a move is judged by
         .groupBy(*[F.col(f"m.{name}") for name in key])
         .agg(latest.alias("was"))
     )
-    back = permitted.select(F.col("instance_id"), F.col("permitted_at").alias("back_at")).union(
-        held.where("trusted").select("instance_id", F.col("since").alias("back_at"))
+    back = (
+        permitted.where("not by_start")
+        .select(
+            "instance_id",
+            F.lit(None).cast("string").alias("gave"),
+            F.col("permitted_at").alias("back_at"),
+        )
+        .union(held.where("trusted and elastic").select("instance_id", "address", "since"))
     )
-    returns = back.groupBy("instance_id").agg(F.collect_set("back_at").alias("returns"))
+    returns = back.groupBy("instance_id").agg(
+        F.collect_set(F.struct("gave", "back_at")).alias("returns")
+    )
     kept = held.where("elastic").select(
         F.col("instance_id"),
         F.col("address").alias("former"),
@@ -550,12 +576,16 @@ def _passes_move_test(  # noqa: PLR0913 - what a move is judged by
     was = F.col("was")
     gave_back = F.exists(
         F.coalesce("returns", F.array()),
-        lambda at: (at > F.col("appeared")) & (at <= was["former_left"]),
+        lambda r: (
+            (r["gave"].isNull() | (r["gave"] == was["former"]))
+            & (r["back_at"] > F.col("appeared"))
+            & (r["back_at"] <= was["former_left"])
+        ),
     )
     gone = was["former"].isNull() | (was["former_left"] <= F.col("appeared") + n.grace) | gave_back
     return (
         with_former.withColumn("former", was["former"])
         .join(returns, on="instance_id", how="left")
         .join(still, on=["instance_id", "former"], how="left")
-        .where(gone & ~(F.col("by_start") & is_kept))
+        .where(gone & ~(F.col("by_start") & (is_kept | was["former"].isNull())))
     )

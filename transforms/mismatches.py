@@ -50,7 +50,11 @@ def with_allow_list(presences: DataFrame, entries: DataFrame, in_ranges: DataFra
     covers = (
         ((F.col("what") == "endpoint") & (F.col("value") == F.col("vpc_endpoint_id")))
         | ((F.col("what") == "account") & (F.col("value") == F.col("endpoint_owner")))
-        | ((F.col("what") == "cidr") & (F.col("entry") == F.col("holds")))
+        | (
+            (F.col("what") == "cidr")
+            & (F.col("entry") == F.col("holds"))
+            & (F.col("source_kind") != "endpoint")
+        )
     )
     scope = (
         (F.col("account").isNull() | (F.col("account") == F.col("account_id")))
@@ -79,13 +83,13 @@ def with_allow_list(presences: DataFrame, entries: DataFrame, in_ranges: DataFra
 
 
 def other_stays(
-    stays: DataFrame, credentials: DataFrame, births: DataFrame, ttl_hours: float
+    stays: DataFrame, credentials: DataFrame, at_home: DataFrame, ttl_hours: float
 ) -> DataFrame:
     """Stays that cannot be home: calls not made directly, and sessions with a borrowed name.
 
     ``assumer`` says in words who borrowed the name.
     """
-    borrowed = _borrowed(credentials, births)
+    borrowed = _borrowed(credentials, at_home)
     name = ["account_id", "role_name", "session_name"]
     is_own = F.col("session_kind") == EC2
     rows = stays.where(~is_own | (F.col("kind") != "direct"))
@@ -184,20 +188,20 @@ def mismatches(pairs: DataFrame) -> DataFrame:
     return pairs.select(*schemas.MISMATCHES.columns)
 
 
-def _borrowed(credentials: DataFrame, births: DataFrame) -> DataFrame:
+def _borrowed(credentials: DataFrame, at_home: DataFrame) -> DataFrame:
     """Who, other than EC2, assumed a role under a name: in words, and whether from elsewhere."""
-    born = births.select(
+    home = at_home.select(
         F.col("account_id").alias("issued_by_account_id"),
         F.col("role_id").alias("issued_by_role_id"),
         F.col("session_name").alias("issued_by_session_name"),
         F.col("source").alias("issued_from"),
         F.lit(True).alias("at_home"),
-    )
+    ).distinct()
     by = F.sort_array(F.collect_set("issued_by"))
     return (
         credentials.where(~F.col("by_ec2"))
         .join(
-            born,
+            home,
             on=[
                 "issued_by_account_id",
                 "issued_by_role_id",

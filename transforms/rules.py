@@ -206,7 +206,7 @@ def assigned_address() -> Column:
 @alarm(
     severity="high",
     title="Credentials of {instance} were used from another instance",
-    reason="{calls_came} from {source}, which is where {neighbour_text} lives at that time, and no "
+    reason="{calls_came} from {source}, where {neighbour_text} lives at that time, and which is no "
     "egress that many share. Either the key was carried over to that machine, or both stand "
     "behind a gateway that too few use to be known. {home_text} Look at both machines. {do_next}",
 )
@@ -302,8 +302,8 @@ def self_made_address() -> Column:
     severity="critical",
     unless=(("low", lambda: F.col("speaks_for_endpoint")),),
     title="Credentials of {instance} were used through a VPC endpoint of a foreign account",
-    reason="{calls_came} through {vpc_endpoint_id}, which account {endpoint_owner} owns. {owner_text} "
-    "{home_text} {do_next_endpoint}",
+    reason="{calls_came} through {vpc_endpoint_id}, which account {endpoint_owner} owns. "
+    "{owner_text} {home_text} {do_next_endpoint}",
 )
 def foreign_endpoint() -> Column:
     """Calls came through a VPC endpoint that another organisation's account owns.
@@ -474,7 +474,7 @@ def _raised(severity: Column) -> Column:
     scale = F.array(*[F.lit(s) for s in SEVERITIES])
     place = F.array_position(scale, severity).cast("int")
     follows = F.arrays_overlap("signs", F.array(*[F.lit(s) for s in FOLLOW_UPS]))
-    goes_on = follows & (F.col("outcome") != "home")
+    goes_on = follows & (F.col("outcome") != "home") & severity.isNotNull()
     return F.when(goes_on, F.get(scale, F.greatest(place - 2, F.lit(0)))).otherwise(severity)
 
 

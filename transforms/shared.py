@@ -33,12 +33,11 @@ class SharedNumbers:
 
 @dataclass(frozen=True)
 class Fleet:
-    """What the fleet shows, by strata above: births, owners of endpoints, and the ledger's egress.
+    """What the fleet shows, by strata above: births, regions, and the ledger's egress.
 
     Attributes:
         births: rows of :func:`transforms.births.births`.
         regions: ``session_id``, ``own_region``.
-        owners: rows of :func:`endpoint_owners`.
         nat: rows of :func:`transforms.ledger.nat_addresses`.
         forwarders: rows of :func:`transforms.ledger.forwarders`.
         held: rows of :func:`transforms.ledger.holdings`.
@@ -46,7 +45,6 @@ class Fleet:
 
     births: DataFrame
     regions: DataFrame
-    owners: DataFrame
     nat: DataFrame
     forwarders: DataFrame
     held: DataFrame
@@ -55,7 +53,7 @@ class Fleet:
 def with_shared_facts(presences: DataFrame, fleet: Fleet, numbers: SharedNumbers) -> DataFrame:
     """Presences with what the fleet says of their source.
 
-    Adds ``endpoint_owner``, ``owner_is_ours``; ``endpoint_assumed`` (``n`` others and ``share``
+    Adds ``endpoint_assumed`` (``n`` others and ``share``
     of the account's instances were born behind it), ``endpoint_ours``, ``speaks_for_endpoint``
     (one stay stands for an endpoint that is only assumed ours); ``another_here`` (another
     instance lives at this source then); ``egress`` and ``moved_fleet``; ``peers``,
@@ -63,7 +61,8 @@ def with_shared_facts(presences: DataFrame, fleet: Fleet, numbers: SharedNumbers
     IPv4 home of their own, or were born in the same /56.
 
     Args:
-        presences: rows of :func:`transforms.births.located`.
+        presences: rows of :func:`transforms.births.located`, with ``endpoint_owner`` and
+            ``owner_is_ours``.
         fleet: what the fleet shows.
         numbers: the numbers.
     """
@@ -71,9 +70,7 @@ def with_shared_facts(presences: DataFrame, fleet: Fleet, numbers: SharedNumbers
         "network56", network56(F.col("source_address"))
     )
     n = numbers.n
-    rows = presences.join(F.broadcast(fleet.owners), on="vpc_endpoint_id", how="left").withColumn(
-        "network56", network56(F.col("source_address"))
-    )
+    rows = presences.withColumn("network56", network56(F.col("source_address")))
     rows = _with_others(rows, born, "others_here", ["source"])
     rows = _with_others(rows, born, "others_here_in_region", ["source", "own_region"])
     rows = _with_others(rows, born, "others_in_prefix", ["prefix", "account_id"])
@@ -85,7 +82,9 @@ def with_shared_facts(presences: DataFrame, fleet: Fleet, numbers: SharedNumbers
     enough = F.greatest(F.lit(n), F.ceil(F.lit(numbers.share) * (F.col("others_in_account") + 1)))
     ours = F.coalesce("owner_is_ours", F.lit(False))
     by_ledger = _ledger_egress(born, fleet)
-    first_behind = Window.partitionBy("vpc_endpoint_id").orderBy("first_seen", "session_id")
+    first_behind = Window.partitionBy(F.coalesce("vpc_endpoint_id", "session_id")).orderBy(
+        (~F.col("endpoint_assumed")).cast("int"), "first_seen", "session_id", "source"
+    )
     assumed = ~ours & F.col("vpc_endpoint_id").isNotNull() & (F.col("others_behind") >= enough)
     rows = (
         rows.withColumn("owner_is_ours", ours)
@@ -119,7 +118,9 @@ def _ledger_egress(born: DataFrame, fleet: Fleet) -> DataFrame:
     Addresses of NAT gateways, and homes and Elastic addresses of instances that forward; where
     two instances of a role do, all of the role (one step).
     """
-    public = born.where("network in ('public_ipv4', 'public_ipv6')")
+    public = born.where("network in ('public_ipv4', 'public_ipv6')").where(
+        F.col("aws") & (F.col("aws_region") == F.col("own_region"))
+    )
     forwarding = public.join(F.broadcast(fleet.forwarders), on="instance_id", how="left_semi")
     roles = (
         forwarding.groupBy("account_id", "role_id")
@@ -153,20 +154,24 @@ def _with_neighbours(rows: DataFrame, born: DataFrame, bucket_hours: int) -> Dat
     births = born.select("instance_id", "source").distinct().withColumn("born_here", F.lit(1))
     known = rows.join(births, on=["instance_id", "source"], how="left")
     lived = known.where("born_here = 1 and not egress and prefix is null").select(
-        "instance_id", "source", F.explode(_buckets("first_seen", "last_seen", bucket_hours))
+        "instance_id",
+        "source",
+        _scope(),
+        F.explode(_buckets("first_seen", "last_seen", bucket_hours)),
     )
-    holders = lived.groupBy("source", F.col("col").alias("bucket")).agg(
+    holders = lived.groupBy("source", "scope", F.col("col").alias("bucket")).agg(
         F.min("instance_id").alias("low"), F.max("instance_id").alias("high")
     )
     visits = known.where("born_here is null and others_here > 0 and not egress").select(
         "session_id",
         "instance_id",
         "source",
+        _scope(),
         "first_seen",
         F.explode(_buckets("first_seen", "last_seen", bucket_hours, around=1)).alias("bucket"),
     )
     met = (
-        visits.join(holders, on=["source", "bucket"], how="inner")
+        visits.join(holders, on=["source", "scope", "bucket"], how="inner")
         .groupBy("session_id", "source", "first_seen")
         .agg(F.min("low").alias("neighbour"))
     )
@@ -176,6 +181,12 @@ def _with_neighbours(rows: DataFrame, born: DataFrame, bucket_hours: int) -> Dat
         .withColumn("is_birth_home", F.col("born_here").isNotNull())
         .drop("born_here")
     )
+
+
+def _scope() -> Column:
+    """Where a source is one place: a private address means nothing beyond its account."""
+    is_private = F.col("source_kind") == "private"
+    return F.when(is_private, F.col("account_id")).otherwise(F.lit("")).alias("scope")
 
 
 def _buckets(first: str, last: str, hours: int, around: int = 0) -> Column:
@@ -246,15 +257,24 @@ def _with_moved_fleets(rows: DataFrame, numbers: SharedNumbers) -> DataFrame:
     )
 
 
-def endpoint_owners(inventory: DataFrame, accounts: DataFrame) -> DataFrame:
-    """VPC endpoints of known owner: vpc_endpoint_id, endpoint_owner, owner_is_ours."""
+def endpoint_owners(inventory: DataFrame, made: DataFrame, accounts: DataFrame) -> DataFrame:
+    """VPC endpoints of known owner: vpc_endpoint_id, endpoint_owner, owner_is_ours.
+
+    Args:
+        inventory: rows of ``schemas.INVENTORY``: owners that calls name.
+        made: rows of :func:`transforms.ledger.endpoints_made`: owners that the ledger knows.
+        accounts: our accounts.
+    """
     ours = accounts.select(
         F.col("account_id").alias("endpoint_owner"), F.lit(True).alias("owner_is_ours")
     )
+    named = inventory.where("what = 'endpoint' and owner_account_id is not null").select(
+        F.col("id").alias("vpc_endpoint_id"), F.col("owner_account_id").alias("endpoint_owner")
+    )
     return (
-        inventory.where("what = 'endpoint' and owner_account_id is not null")
-        .groupBy(F.col("id").alias("vpc_endpoint_id"))
-        .agg(F.min("owner_account_id").alias("endpoint_owner"))
+        named.union(made.select("vpc_endpoint_id", "endpoint_owner"))
+        .groupBy("vpc_endpoint_id")
+        .agg(F.min("endpoint_owner").alias("endpoint_owner"))
         .join(F.broadcast(ours), on="endpoint_owner", how="left")
         .select(
             "vpc_endpoint_id",

@@ -11,8 +11,16 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from transforms.marks import CONSOLE, DELIVERY_V1, DELIVERY_V2, ROLE_CHAINING, TAMPERING
-from transforms.marks import TLS_1_2, TLS_1_3, TLS_OLD
+from transforms.marks import (
+    CONSOLE,
+    DELIVERY_V1,
+    DELIVERY_V2,
+    ROLE_CHAINING,
+    TAMPERING,
+    TLS_1_2,
+    TLS_1_3,
+    TLS_OLD,
+)
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "credential": ("other_delivery", "expired_key", "stale_key"),

@@ -72,7 +72,7 @@ def merged(
     in_order = Window.partitionBy(*key).orderBy("first_seen", "last_seen")
     before = in_order.rowsBetween(Window.unboundedPreceding, -1)
     so_far = in_order.rowsBetween(Window.unboundedPreceding, Window.currentRow)
-    silence = F.col("first_seen") > F.max("last_seen").over(before) + _hours(ttl_hours)
+    silence = F.col("first_seen") > F.max("last_seen").over(before) + hours(ttl_hours)
     return (
         rows.withColumn("starts", F.coalesce(silence, F.lit(False)).cast("int"))
         .withColumn("stay", F.sum("starts").over(so_far))
@@ -127,5 +127,6 @@ def _with_one_session_row(rows: DataFrame) -> DataFrame:
     return rows.drop("role_arn", "instance_id").join(told, on="session_id", how="inner")
 
 
-def _hours(hours: float) -> Column:
-    return F.make_dt_interval(hours=F.lit(int(hours)), mins=F.lit(round(hours % 1 * 60)))
+def hours(count: float) -> Column:
+    """An interval of so many hours, to the minute."""
+    return F.make_dt_interval(hours=F.lit(int(count)), mins=F.lit(round(count % 1 * 60)))

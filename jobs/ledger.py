@@ -1,0 +1,105 @@
+"""The ledger in two rounds of trust, so that nothing is circular: method, section 5, stratum 3."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pyspark.sql import Window
+from pyspark.sql import functions as F
+
+from jobs.keeping import kept
+from transforms.ledger import (
+    LedgerNumbers,
+    elastic_ends,
+    explained,
+    held_elsewhere,
+    holdings,
+    permits,
+    with_trust,
+)
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+    from jobs.settings import MethodSettings
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What the ledger says: changes with trust, holdings, and what they explain."""
+
+    changes: DataFrame
+    held: DataFrame
+    explained: DataFrame
+
+
+def read_ledger(
+    changes: DataFrame,
+    credentials: DataFrame,
+    places: DataFrame,
+    born: DataFrame,
+    method: MethodSettings,
+) -> Ledger:
+    """Trust in two rounds: with birth homes, then with what the first round explains, too.
+
+    The second is needed only where the first left a change untrusted, or explains a source: that
+    is a former home to the move test.
+    """
+    first = _round(changes, credentials, places, born, method)
+    if first.changes.where("not trusted").isEmpty() and first.explained.isEmpty():
+        return first
+    also = places.join(
+        first.explained.select("session_id", "source").distinct(),
+        on=["session_id", "source"],
+        how="left_semi",
+    )
+    names = ["session_id", "account_id", "role_id", "session_name", "source"]
+    homes_now = born.select(*names).union(also.select(*names)).distinct()
+    return _round(changes, credentials, places, homes_now, method)
+
+
+def _round(
+    changes: DataFrame,
+    credentials: DataFrame,
+    places: DataFrame,
+    homes_now: DataFrame,
+    method: MethodSettings,
+) -> Ledger:
+    numbers = _ledger_numbers(method)
+    trusted = kept(with_trust(changes, credentials, homes_now))
+    held = kept(holdings(trusted))
+    return Ledger(
+        trusted,
+        held,
+        kept(explained(places, held, permits(trusted), homes_now, numbers)),
+    )
+
+
+def with_ledger(facts: DataFrame, ledger: Ledger, method: MethodSettings) -> DataFrame:
+    """Presences with what the ledger says of them: ``exact``, ``permitted``, ``holder`` and more.
+
+    A start explains nothing where the session was born behind an egress.
+    """
+    stay = ["session_id", "source", "first_seen"]
+    elsewhere = held_elsewhere(facts, ledger.held, _ledger_numbers(method))
+    session = Window.partitionBy("session_id")
+    is_shared = F.col("egress") & F.col("is_birth_home") & (F.col("network") == "public_ipv4")
+    by_start = F.coalesce("permit_by_start", F.lit(False))
+    no = F.lit(False)
+    return (
+        facts.join(ledger.explained, on=stay, how="left")
+        .join(elsewhere, on=stay, how="left")
+        .join(F.broadcast(elastic_ends(ledger.held)), on=["instance_id", "source"], how="left")
+        .withColumn("born_at_egress", F.max(is_shared).over(session))
+        .withColumn("exact", F.coalesce("exact", no))
+        .withColumn(
+            "permitted", F.coalesce("permitted", no) & ~(by_start & F.col("born_at_egress"))
+        )
+        .withColumn("self_made", F.coalesce("self_made", no))
+        .drop("permit_by_start", "born_at_egress")
+    )
+
+
+def _ledger_numbers(method: MethodSettings) -> LedgerNumbers:
+    return LedgerNumbers(method.clock_skew_minutes, method.permit_hours, method.move_grace_minutes)
