@@ -120,10 +120,8 @@ def score(policy: str, labels: Labels, said: Mapping[Pair, Mapping[str, Any]]) -
         meant = expected.get(pair)
         if (meant is None or meant.excused) and _is_loud(row):
             false[row["verdict"]] += 1
-            if meant is None:
-                wrong.append(
-                    f"{_story(labels, pair)}: {pair[3]} must be quiet, but is {_said(row)}"
-                )
+        if meant is None and not row["excused"]:
+            wrong.append(f"{_story(labels, pair)}: {pair[3]} must be quiet, but is {_said(row)}")
     return Score(policy, found, missed, false, tuple(sorted(wrong)))
 
 

@@ -8,6 +8,7 @@ addresses far less often than it calls.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
@@ -113,7 +114,60 @@ def holdings(changes: DataFrame) -> DataFrame:
     Args:
         changes: rows of :func:`with_trust`.
     """
-    given = _given(changes)
+    ends = changes.where(F.col("change") == TERMINATE).select(
+        "instance_id", F.col("event_time").alias("ended")
+    )
+    held = (
+        _on_instances(_given(changes), changes)
+        .where("address is not null")
+        .drop("network_interface_id", "association_id")
+    )
+    return _until(held, ends, ["instance_id"]).distinct()
+
+
+def _given(changes: DataFrame) -> DataFrame:
+    """Addresses that an instance or interface was given, each until it was taken away."""
+    held = changes.where(F.col("change") == HOLD).withColumn("elastic", F.lit(False))
+    start = F.col("event_time").alias("since")
+    ended = F.col("event_time").alias("ended")
+    plain = held.select(*_GIVEN, start).withColumn("until", F.lit(None).cast("timestamp"))
+    gone = changes.where(F.col("change") == UNHOLD).select("network_interface_id", "address", ended)
+    return _associations(changes).unionByName(
+        _until(plain, gone, ["network_interface_id", "address"])
+    )
+
+
+def _associations(changes: DataFrame) -> DataFrame:
+    """Elastic addresses that were associated, each until it was taken away or given elsewhere."""
+    known = _with_allocated_address(changes)
+    rows = (
+        known.where(F.col("change") == ASSOCIATE)
+        .withColumn("elastic", F.lit(True))
+        .select(*_GIVEN, F.col("event_time").alias("since"))
+        .withColumn("until", F.lit(None).cast("timestamp"))
+    )
+    ended = F.col("event_time").alias("ended")
+    moved = known.where(F.col("change").isin(ASSOCIATE, DISASSOCIATE, RELEASE))
+    rows = _until(rows, moved.where("address is not null").select("address", ended), ["address"])
+    taken = changes.where(F.col("change") == DISASSOCIATE)
+    return _until(rows, taken.select("association_id", ended), ["association_id"])
+
+
+_GIVEN = (
+    "instance_id",
+    "account_id",
+    "vpc_id",
+    "network_interface_id",
+    "association_id",
+    "address",
+    "elastic",
+    "trusted",
+    "maker_instance",
+)
+
+
+def _on_instances(given: DataFrame, changes: DataFrame) -> DataFrame:
+    """What was given, as an instance has it: directly, or by an interface while it is attached."""
     direct = given.where("instance_id is not null")
     by_interface = (
         given.where("instance_id is null and network_interface_id is not null")
@@ -124,50 +178,8 @@ def holdings(changes: DataFrame) -> DataFrame:
         .withColumn("trusted", F.col("trusted") & F.col("attach_trusted"))
         .where("until is null or until > since")
     )
-    names = (
-        "instance_id",
-        "address",
-        "account_id",
-        "vpc_id",
-        "since",
-        "until",
-        "elastic",
-        "trusted",
-        "maker_instance",
-    )
-    ends = changes.where(F.col("change") == TERMINATE).select(
-        "instance_id", F.col("event_time").alias("ended")
-    )
-    held = direct.select(*names).union(by_interface.select(*names)).where("address is not null")
-    return _until(held, ends, ["instance_id"]).distinct()
-
-
-def _given(changes: DataFrame) -> DataFrame:
-    """Addresses that an instance or interface was given, each until it was taken away."""
-    known = _with_allocated_address(changes)
-    elastic = known.where(F.col("change") == ASSOCIATE).withColumn("elastic", F.lit(True))
-    held = changes.where(F.col("change") == HOLD).withColumn("elastic", F.lit(False))
-    start = F.col("event_time").alias("since")
-    columns = (
-        "instance_id",
-        "account_id",
-        "vpc_id",
-        "network_interface_id",
-        "association_id",
-        "address",
-        "elastic",
-        "trusted",
-        "maker_instance",
-    )
-    rows = elastic.select(*columns, start).withColumn("until", F.lit(None).cast("timestamp"))
-    ended = F.col("event_time").alias("ended")
-    moved = known.where(F.col("change").isin(ASSOCIATE, DISASSOCIATE, RELEASE))
-    rows = _until(rows, moved.where("address is not null").select("address", ended), ["address"])
-    taken = changes.where(F.col("change") == DISASSOCIATE)
-    rows = _until(rows, taken.select("association_id", ended), ["association_id"])
-    plain = held.select(*columns, start).withColumn("until", F.lit(None).cast("timestamp"))
-    gone = changes.where(F.col("change") == UNHOLD).select("network_interface_id", "address", ended)
-    return rows.unionByName(_until(plain, gone, ["network_interface_id", "address"]))
+    names = (*_GIVEN, "since", "until")
+    return direct.select(*names).union(by_interface.select(*names))
 
 
 def _until(rows: DataFrame, ends: DataFrame, on: list[str]) -> DataFrame:
@@ -226,46 +238,28 @@ def permits(changes: DataFrame) -> DataFrame:
     Args:
         changes: rows of :func:`with_trust`.
     """
-    known = _with_allocated_address(changes)
-    associated = known.where(F.col("change") == ASSOCIATE)
-    on_interface = (
-        associated.where("instance_id is null")
-        .drop("instance_id")
-        .join(_attachments(changes), on="network_interface_id", how="left")
-        .withColumn("event_time", F.greatest("event_time", "attached"))
-        .where("detached is null or detached > event_time")
+    associated = _on_instances(_associations(changes), changes)
+    row = ("instance_id", "permitted_at", "by_start", "trusted", "maker_instance")
+    unknown = associated.where("address is null").withColumn("permitted_at", F.col("since"))
+    had = associated.where("until is not null").select(
+        "instance_id", "association_id", "address", F.col("until").alias("permitted_at")
     )
-    names = ("instance_id", "association_id", "address", "event_time", "trusted", "maker_instance")
-    resolved = (
-        associated.where("instance_id is not null")
-        .select(*names)
-        .union(on_interface.select(*names))
+    ended = _with_allocated_address(changes).where(F.col("change") == DISASSOCIATE)
+    end = ended.withColumnRenamed("event_time", "permitted_at").drop("instance_id")
+    by_id = end.drop("address").join(
+        had.drop("address"), on=["association_id", "permitted_at"], how="inner"
     )
-    unknown = resolved.where("address is null")
-    ended = known.where(F.col("change") == DISASSOCIATE)
-    of = resolved.select("instance_id", "association_id", F.col("address").alias("given"))
-    by_id = ended.drop("instance_id").join(of.drop("given"), on="association_id", how="inner")
-    by_address = ended.where("association_id is null").drop("instance_id", "association_id")
-    by_address = by_address.join(
-        of.drop("association_id"), on=F.col("address") == F.col("given"), how="inner"
+    by_address = (
+        end.where("association_id is null")
+        .drop("association_id")
+        .join(had.drop("association_id"), on=["address", "permitted_at"], how="inner")
     )
-    started = changes.where(F.col("change") == START)
-    row = (
-        "instance_id",
-        F.col("event_time").alias("permitted_at"),
-        (F.col("change") == START).alias("by_start"),
-        "trusted",
-        "maker_instance",
+    started = changes.where(F.col("change") == START).withColumnRenamed(
+        "event_time", "permitted_at"
     )
-    given = unknown.withColumn("change", F.lit(ASSOCIATE))
-    return (
-        given.select(*row)
-        .union(by_id.select(*row))
-        .union(by_address.select(*row))
-        .union(started.select(*row))
-        .where("instance_id is not null")
-        .distinct()
-    )
+    moves = [rows.withColumn("by_start", F.lit(False)) for rows in (unknown, by_id, by_address)]
+    given = [rows.select(*row) for rows in (*moves, started.withColumn("by_start", F.lit(True)))]
+    return reduce(DataFrame.union, given).where("instance_id is not null").distinct()
 
 
 def nat_addresses(changes: DataFrame, accounts: DataFrame) -> DataFrame:
@@ -293,8 +287,9 @@ def forwarders(changes: DataFrame) -> DataFrame:
     routed = changes.where((F.col("change") == ROUTE) & F.col("trusted"))
     by_interface = (
         routed.where("instance_id is null")
-        .select("network_interface_id")
+        .select("network_interface_id", "event_time")
         .join(_attachments(changes), on="network_interface_id", how="inner")
+        .where("attach_trusted and (detached is null or detached > event_time)")
     )
     return (
         routed.where("instance_id is not null")

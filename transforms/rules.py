@@ -249,8 +249,8 @@ def restarted() -> Column:
 
 
 @excuse(
-    reason="{source} is an egress that instances share ({egress_basis}): it says nothing about this "
-    "one."
+    reason="{source} is an egress that instances share ({egress_basis}): it says nothing about "
+    "this one."
 )
 def shared_egress() -> Column:
     """The source is shared by many instances, such as a NAT gateway or a company's egress.

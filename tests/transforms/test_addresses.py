@@ -492,7 +492,7 @@ def _rows():
 @pytest.fixture(scope="module")
 def told(spark):
     """All facts of all calls at once: {event id: rows}."""
-    facts: dict[str, list] = {}
+    facts: dict[str, list[Any]] = {}
     for row in address_changes(summary(records(spark, _rows()), 6), 7).collect():
         facts.setdefault(row.event_id, []).append(row)
     return facts

@@ -499,7 +499,10 @@ def _permitted() -> dict[str, Explained]:
         "A former home that goes on is no matter where a trusted change gave it back.": (
             [
                 *started("m-back", "m-held-back", "m-thief-back", "m-back-late"),
-                change("start", 20, instance="m-back"),
+                *started("m-start-back", "m-held-another"),
+                change("associate", 20, instance="m-back", allocation="eip-back"),
+                change("start", 20, instance="m-start-back"),
+                change("associate", 20, instance="m-held-another", address="52.95.4.49"),
                 change("associate", 20, instance="m-held-back", address=box("m-held-back").home),
                 change(
                     "associate",
@@ -508,11 +511,20 @@ def _permitted() -> dict[str, Explained]:
                     instance="m-thief-back",
                     address=box("m-thief-back").home,
                 ),
-                change("start", 31, instance="m-back-late"),
+                change("associate", 31, instance="m-back-late", allocation="eip-back-late"),
             ],
             [
                 row
-                for n, name in enumerate(("m-back", "m-held-back", "m-thief-back", "m-back-late"))
+                for n, name in enumerate(
+                    (
+                        "m-back",
+                        "m-held-back",
+                        "m-thief-back",
+                        "m-back-late",
+                        "m-start-back",
+                        "m-held-another",
+                    )
+                )
                 for row in (_home(name, 30), stay(name, f"52.95.4.4{n}", 11))
             ],
             {
@@ -521,6 +533,8 @@ def _permitted() -> dict[str, Explained]:
                     "52.95.4.41@11 permitted",
                 },
                 "m-thief-back": set(),
+                "m-start-back": set(),
+                "m-held-another": set(),
                 "m-back-late": set(),
             },
         ),
