@@ -33,6 +33,19 @@ their reason in the table `mismatches`; all others make a finding.
 """
 
 
+_SIGNALS_HEAD = """
+## Signals
+
+What else speaks for a theft, measured against the homes of all sessions of the same role. Groups
+count once each. A group against a new AWS address makes it `high`; two keep it from being taken for
+a restart or a further home. `role_chaining`, `console_pivot` and `tampering` raise a finding by one
+step.
+
+| signal | group | what to think of it |
+| --- | --- | --- |
+"""
+
+
 def tables_page() -> str:
     """Text of ``docs/tables.md``."""
     return _TABLES_HEAD + "".join(_table(table) for table in schemas.TABLES)
@@ -42,7 +55,17 @@ def rules_page() -> str:
     """Text of ``docs/rules.md``; needs a Spark session, as columns do."""
     from transforms.rules import LADDER
 
-    return _RULES_HEAD + "".join(_rule(i, rule) for i, rule in enumerate(LADDER, start=1))
+    rules = "".join(_rule(i, rule) for i, rule in enumerate(LADDER, start=1))
+    return _RULES_HEAD + rules + _signals()
+
+
+def _signals() -> str:
+    """Signals by group, and what to think of each; those of no group speak of time alone."""
+    from transforms.signal_names import GROUPS, MEANING
+
+    grouped = {name: group for group, names in GROUPS.items() for name in names}
+    rows = [f"| `{n}` | {grouped.get(n, 'time')} | {said} |" for n, said in MEANING.items()]
+    return _SIGNALS_HEAD + "\n".join(rows) + "\n"
 
 
 def _table(table: schemas.Table) -> str:

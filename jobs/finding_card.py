@@ -14,6 +14,7 @@ from jobs.containment import contain
 from jobs.finding_calls import print_calls
 from jobs.finding_list import holder
 from jobs.show import moment, plain
+from transforms.signal_names import MEANING
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -99,13 +100,17 @@ def _facts(finding: Row, review: Row | None) -> Iterator[tuple[str, list[str]]]:
     yield "calls", [f"{calls:,}, of which {denied:,} denied"]
     yield "names", [", ".join(_some(finding["event_names"], 2 * _SHOWN))]
     yield "agents", _some(finding["user_agents"])
-    yield "signs", [", ".join(finding["signals"] or [])]
+    yield "signs", [_meaning(name) for name in finding["signals"] or []]
     yield "verdict", [f"{finding['verdict']} (docs/rules.md explains it)"]
     yield "case", [f"{finding['case_id']}, finding {finding['finding_id']}"]
     yield "status", [_status(finding)]
     if review:
         who = f"{review['state']} by {review['by']}, {moment(review['at'], seconds=False)} UTC"
         yield "review", [f"{who}: {review['note']}"]
+
+
+def _meaning(signal: str) -> str:
+    return f"{signal}: {MEANING[signal]}" if signal in MEANING else signal
 
 
 def _sides(finding: Row) -> Iterator[tuple[str, list[str]]]:

@@ -21,31 +21,7 @@ from transforms.marks import (
     TLS_1_3,
     TLS_OLD,
 )
-
-GROUPS: dict[str, tuple[str, ...]] = {
-    "credential": ("other_delivery", "expired_key", "stale_key"),
-    "client": ("new_agent", "new_tls"),
-    "behaviour": ("reconnaissance", "console_pivot", "role_chaining", "tampering"),
-}
-"""Signals of each group, in the order in which they are shown."""
-
-MEANING: dict[str, str] = {
-    "other_delivery": "the key was handed out by another version of the metadata service than "
-    "this agent's keys at home: somebody fetched it by hand",
-    "expired_key": "a key was used past the longest life that EC2 gives to one",
-    "stale_key": "an older key was used after a newer one, by the same agent from the same source",
-    "new_agent": "this client was never seen at the homes of the role",
-    "new_tls": "this TLS version was never seen at the homes of the role",
-    "reconnaissance": "the first hour looked around: who am I, what is there",
-    "console_pivot": "the session was turned into a console login",
-    "role_chaining": "another role was assumed from there: follow the keys that were issued",
-    "tampering": "calls that blind a detector: trails, event selectors, addresses",
-    "attacker_first": "the first address of the session lies outside AWS, and the instance came "
-    "later: the first caller is the likely intruder",
-    "after_silence": "the calls follow a silence longer than keys live",
-    "tie": "two sources were first seen in the same second",
-}
-"""What a person should think of each signal."""
+from transforms.signal_names import GROUPS
 
 _DELIVERIES = DELIVERY_V1 | DELIVERY_V2
 _TLS = TLS_OLD | TLS_1_2 | TLS_1_3
@@ -55,7 +31,7 @@ def signals(stays: DataFrame, births: DataFrame, max_key_hours: float) -> DataFr
     """Signals of each source of a session that is no birth home of it.
 
     One row per session_id and source, with ``signs`` (array of names in the order of
-    :data:`GROUPS`) and ``signal_groups`` (0 to 3).
+    :data:`transforms.signal_names.GROUPS`) and ``signal_groups`` (0 to 3).
 
     Args:
         stays: rows of ``schemas.STAYS``, direct ones of instances.
