@@ -45,12 +45,16 @@ def _detect(parser: argparse.ArgumentParser) -> None:
             type=day(option),
             help=f"{what} day of delivery, YYYY-MM-DD (default: all there is)",
         )
+    _settings(parser)
+    _output(parser)
+
+
+def _settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--settings",
         metavar="FILE",
         help="TOML file with what differs from conf/base.toml, which explains every setting",
     )
-    _output(parser)
 
 
 def _findings(parser: argparse.ArgumentParser) -> None:
@@ -61,6 +65,14 @@ def _findings(parser: argparse.ArgumentParser) -> None:
         help="show one case or finding in full, whatever its status; its first characters will do",
     )
     number(parser, "--calls", 40, 1, "with --id: how many calls to show of a finding")
+    parser.add_argument(
+        "--follow",
+        action="store_true",
+        default=None,
+        help="with --id: also show the keys issued from there and the calls made with them; reads "
+        "files again (default: no)",
+    )
+    _settings(parser)
     choice(parser, "--status", STATUSES, "which findings to list")
     _output(parser)
 
@@ -145,6 +157,7 @@ COMMANDS = (
         """\
   credtrail findings --warehouse wh
   credtrail findings --warehouse wh --id 3f2a91bc
+  credtrail findings --warehouse wh --id 3f2a91bc --follow
   credtrail findings --warehouse wh --status all --format csv > findings.csv
 """,
         _findings,

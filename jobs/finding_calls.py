@@ -54,6 +54,34 @@ def print_calls(calls: Sequence[Row], total: int, to: Console, most: int) -> Non
         to.print(f"{'; '.join(notes)}.", style="dim", soft_wrap=True)
 
 
+def print_followed(keys: Sequence[Row], calls: Sequence[Row], to: Console, most: int) -> None:
+    """Print keys that a stolen session issued, and what they were used for.
+
+    Args:
+        keys: rows with access_key_id, role_arn, session_name, issued_at and expires_at.
+        calls: calls signed with them, in order of time.
+        to: the console.
+        most: how many calls to print.
+    """
+    if not keys:
+        to.print("No keys were issued from there: the trail ends here.", soft_wrap=True)
+        return
+    to.print(text("Keys that were issued from there (UTC)", "bold"), soft_wrap=True)
+    columns: Columns = {
+        "issued": lambda key: text(moment(key["issued_at"])),
+        "key": lambda key: text(key["access_key_id"], limit=32),
+        "role": lambda key: text(key["role_arn"], limit=96),
+        "session": lambda key: text(key["session_name"], limit=64),
+        "until": lambda key: text(moment(key["expires_at"])),
+    }
+    _filled(columns, keys).print(to)
+    to.print()
+    if calls:
+        print_calls(calls, len(calls), to, most)
+    else:
+        to.print("No call was made with them in the files read.", soft_wrap=True)
+
+
 def in_words(call: Row) -> str:
     """Return service and call, such as ``s3:ListBuckets``."""
     service = str(call["event_source"] or "").removesuffix(".amazonaws.com")

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from jobs.console import console
-from jobs.errors import InputError
+from jobs.errors import InputError, Problem, UsageError
+from jobs.finding_calls import print_followed
 from jobs.finding_card import next_steps, open_one, render_card
 from jobs.finding_list import (
     badness,
@@ -34,13 +35,32 @@ _CALLS = 40
 
 def run(args: argparse.Namespace) -> int:
     """Entry point of ``credtrail findings``."""
+    if args.follow and args.id is None:
+        raise UsageError([Problem("--follow", "nothing to follow.", "Name a finding with --id.")])
     with Warehouse(args.warehouse) as warehouse:
         if args.id is None:
             return _show_list(warehouse, args.format, args.min_severity, args.status)
         shown = show_case(warehouse, args.id, args.format, args.calls)
-        if args.format == "table":
-            _out("\n" + next_steps(shown[0], args.warehouse))
-        return 0
+    if args.follow:
+        _follow(shown, args)
+    if args.format == "table":
+        _out("\n" + next_steps(shown[0], args.warehouse))
+    return 0
+
+
+def _follow(findings: Sequence[Row], args: argparse.Namespace) -> None:
+    """Show the keys that were issued from the findings' sources, and the calls made with them."""
+    from jobs.follow import follow
+    from jobs.settings import load
+
+    keys, calls = follow(args.warehouse, findings, load(args.settings))
+    if args.format != "table":
+        _out(render_json([{"issued_keys": keys, "calls": calls}]))
+        return
+    to = console()
+    with to.capture() as captured:
+        print_followed(keys, calls, to, args.calls)
+    _out("\n\n" + captured.get())
 
 
 def show(warehouse: str, shape: str, min_severity: str) -> int:

@@ -71,14 +71,7 @@ def with_shared_facts(presences: DataFrame, fleet: Fleet, numbers: SharedNumbers
     )
     n = numbers.n
     rows = presences.withColumn("network56", network56(F.col("source_address")))
-    rows = _with_others(rows, born, "others_here", ["source"])
-    rows = _with_others(rows, born, "others_here_in_region", ["source", "own_region"])
-    rows = _with_others(rows, born, "others_in_prefix", ["prefix", "account_id"])
-    rows = _with_others(rows, born, "others_behind", ["vpc_endpoint_id", "account_id"])
-    rows = _with_others(rows, born, "others_in_account", ["account_id"])
-    rows = _with_others(rows, born, "peers", ["account_id", "role_id"])
-    rows = _with_others(rows, born, "v6_neighbours", ["network56"])
-    rows = _with_others(rows, _public_alone(born), "public_peers", ["account_id", "role_id"])
+    rows = _with_others(rows, born)
     enough = F.greatest(F.lit(n), F.ceil(F.lit(numbers.share) * (F.col("others_in_account") + 1)))
     ours = F.coalesce("owner_is_ours", F.lit(False))
     by_ledger = _ledger_egress(born, fleet)
@@ -102,14 +95,6 @@ def with_shared_facts(presences: DataFrame, fleet: Fleet, numbers: SharedNumbers
     )
     rows = _with_neighbours(rows, born, numbers.bucket_hours)
     return _with_moved_fleets(rows, numbers)
-
-
-def _public_alone(born: DataFrame) -> DataFrame:
-    """Births at a public IPv4 address that nobody else was born at."""
-    everybody = Window.partitionBy("source")
-    public = born.where("network = 'public_ipv4'")
-    alone = F.min("instance_id").over(everybody) == F.max("instance_id").over(everybody)
-    return public.withColumn("alone", alone).where("alone")
 
 
 def _ledger_egress(born: DataFrame, fleet: Fleet) -> DataFrame:
@@ -291,14 +276,57 @@ def _egress(n: int, enough: Column) -> Column:
     return F.coalesce(inside | outside, F.lit(False))
 
 
-def _with_others(rows: DataFrame, born: DataFrame, name: str, place: list[str]) -> DataFrame:
-    """Count, per row, the distinct other instances that were born at the row's ``place``."""
-    instances = born.select("instance_id", *place).dropna(subset=place).distinct()
-    count = instances.groupBy(*place).agg(F.count("instance_id").alias("born"))
-    itself = instances.withColumn("itself", F.lit(1))
-    return (
-        rows.join(count, on=place, how="left")
-        .join(itself, on=["instance_id", *place], how="left")
-        .withColumn(name, F.coalesce("born", F.lit(0)) - F.coalesce("itself", F.lit(0)))
-        .drop("born", "itself")
+_PLACES: dict[str, tuple[str, ...]] = {
+    "others_here": ("source",),
+    "others_here_in_region": ("source", "own_region"),
+    "others_in_prefix": ("prefix", "account_id"),
+    "others_behind": ("vpc_endpoint_id", "account_id"),
+    "others_in_account": ("account_id",),
+    "peers": ("account_id", "role_id"),
+    "v6_neighbours": ("network56",),
+    "public_peers": ("account_id", "role_id"),
+}
+"""What is counted, and where: instances that were born at the same place."""
+
+
+def _with_others(rows: DataFrame, born: DataFrame) -> DataFrame:
+    """Count, per row, the distinct other instances that were born at each of its places.
+
+    All places are counted at once, each a row of name and key: one exchange instead of one each.
+    """
+    everybody = Window.partitionBy("source")
+    alone = (F.min("instance_id").over(everybody) == F.max("instance_id").over(everybody)) & (
+        F.col("network") == "public_ipv4"
     )
+    lonely = {"public_peers": F.col("alone")}
+    members = (
+        born.withColumn("alone", alone)
+        .select("instance_id", F.explode(_places(lonely)).alias("at"))
+        .distinct()
+    )
+    counts = members.groupBy("at").agg(F.count("instance_id").alias("born"))
+    stay = ["session_id", "source", "first_seen"]
+    others = F.col("born") - F.coalesce("itself", F.lit(0))
+    found = (
+        rows.select(*stay, "instance_id", F.explode(_places({})).alias("at"))
+        .join(counts, on="at", how="inner")
+        .join(members.withColumn("itself", F.lit(1)), on=["at", "instance_id"], how="left")
+        .groupBy(*stay)
+        .agg(*[F.max(F.when(F.col("at.counted") == n, others)).alias(n) for n in _PLACES])
+    )
+    return rows.join(found, on=stay, how="left").withColumns(
+        {name: F.coalesce(name, F.lit(0)) for name in _PLACES}
+    )
+
+
+def _places(only_if: dict[str, Column]) -> Column:
+    """Places of a row, as name and key; none where a part of it is unknown."""
+
+    def place(name: str, columns: tuple[str, ...]) -> Column:
+        known = only_if.get(name, F.lit(True))
+        for column in columns:
+            known = known & F.col(column).isNotNull()
+        key = F.concat_ws("\n", *columns)
+        return F.when(known, F.struct(F.lit(name).alias("counted"), key.alias("key")))
+
+    return F.array_compact(F.array(*[place(n, columns) for n, columns in _PLACES.items()]))

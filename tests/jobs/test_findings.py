@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from jobs.arguments import SEVERITIES
-from jobs.errors import InputError
+from jobs.errors import InputError, UsageError
 from jobs.findings import last_run, newest_reviews, run, select, show, worst
 from jobs.warehouse import Warehouse
 from tests.results import after, call, finding, review, warehouse
@@ -22,7 +22,14 @@ from transforms import schemas
 def asked(folder: Path, **said: Any) -> Namespace:
     """Options of the command, as its defaults have them."""
     defaults = {"id": None, "calls": 40, "status": "open", "format": "table", "min_severity": "low"}
+    defaults |= {"follow": False, "settings": None}
     return Namespace(**{"warehouse": str(folder), **defaults, **said})
+
+
+def test_follow_needs_a_finding(tmp_path: Path) -> None:
+    """What is to be followed must be named."""
+    with pytest.raises(UsageError, match="--id"):
+        run(asked(tmp_path, follow=True))
 
 
 @pytest.fixture
