@@ -285,6 +285,13 @@ def _words() -> dict[str, Column]:
             F.concat(F.col("others").cast("string"), F.lit(" others were first seen there")),
         )
         .otherwise(F.lit("the ledger names it as an address of a gateway")),
+        "like_text": F.when(
+            F.col("others_private") > 0,
+            F.concat(
+                F.col("others_private").cast("string"),
+                F.lit(" other instances of the account show the like."),
+            ),
+        ).otherwise(F.lit("")),
         "neighbour_text": F.coalesce("holder", "neighbour"),
         "assumer": F.coalesce("assumer", F.lit("No AssumeRole of it is on record.")),
     }

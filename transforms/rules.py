@@ -191,7 +191,7 @@ def forwarded() -> Column:
 
 
 @excuse(
-    reason="{source} was given to the instance by a change that its thief could not have made: the "
+    reason="{source} was given to the instance by a change that no thief of its key made: the "
     "ledger of addresses names it."
 )
 def assigned_address() -> Column:
@@ -421,8 +421,7 @@ def outside_aws() -> Column:
     unless=(("low", lambda: F.col("others_private") >= F.col("n")),),
     title="Credentials of {instance} were used from an unknown private address",
     reason="{calls_came} from {source}, a private address without a VPC endpoint that no home of "
-    "this session has. {home_text} {others_private} other instances of the account show the "
-    "like. {do_next}",
+    "this session has. {home_text} {like_text} {do_next}",
 )
 def unknown_private() -> Column:
     """A private address, no endpoint, and not the address part of any home of the session."""
