@@ -72,8 +72,9 @@ def owed(findings: DataFrame, placed: DataFrame, done: DataFrame) -> DataFrame:
 
 
 def suspicious_calls(placed: DataFrame) -> DataFrame:
-    """Sightings whose kind of call a finding can be made of."""
-    return placed.where(F.col("kind").isin("direct", "service_name_only", "unreadable"))
+    """Sightings that a finding can be made of: hidden ones as well, of a console."""
+    kinds = ("direct", "service_name_only", "unreadable", "internal")
+    return placed.where(F.col("kind").isin(*kinds))
 
 
 def calls(records: DataFrame, wanted: DataFrame, max_calls: int) -> DataFrame:
