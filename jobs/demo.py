@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _MARK = ".credtrail-demo"
 _INSTANCES, _DAYS, _ACCOUNTS = 300, 3, 3
+_FORMAT = "cloudtrail-parquet"
 _STORIES = "t01,t02,t03,t04,t05,t07,t14,t16,t19,t20,b01,b05,b06,b12,b13,b16,b26"
 """Enough for a first look; evaluate plays them all."""
 
@@ -70,11 +71,16 @@ def _simulate(trail: Path, progress: Progress) -> None:
 
     _say(
         f"$ credtrail simulate --output {trail} --instances {_INSTANCES} --days {_DAYS} \\\n"
-        f"    --stories {_STORIES}\n"
+        f"    --format {_FORMAT} --stories {_STORIES}\n"
     )
     with progress.stage("simulate") as stage:
         labels = simulate(
-            trail, stories=_STORIES, accounts=_ACCOUNTS, instances=_INSTANCES, days=_DAYS
+            trail,
+            format=_FORMAT,
+            stories=_STORIES,
+            accounts=_ACCOUNTS,
+            instances=_INSTANCES,
+            days=_DAYS,
         )
         stage.say(labels.summary())
 
