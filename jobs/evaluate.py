@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs.arguments import POLICIES
+from jobs.console import Table, console, text
 from jobs.progress import Progress
 from jobs.show import plain
 
@@ -195,20 +196,15 @@ def _undetectable(labels: Labels) -> list[tuple[str, str]]:
 
 def as_table(labels: Labels, scores: list[Score]) -> str:
     """Render for a terminal."""
-    rows = _lines(scores)
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    text = [
-        "  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    ]
-    text += ["", *_totals(labels, scores)]
+    head, *body = _lines(scores)
+    to = console()
+    with to.capture() as captured:
+        Table(head, [[text(cell) for cell in row] for row in body], right=head[1:]).print(to)
+    lines = ["", *_totals(labels, scores)]
     for one in scores:
         if one.policy == "default" and one.wrong:
-            text += ["", "Expectations that are not met:", *[f"  {plain(w)}" for w in one.wrong]]
-    return "\n".join(text) + "\n"
+            lines += ["", "Expectations that are not met:", *[f"  {plain(w)}" for w in one.wrong]]
+    return captured.get() + "\n".join(lines) + "\n"
 
 
 def _totals(labels: Labels, scores: list[Score]) -> list[str]:

@@ -13,6 +13,7 @@ from pyspark.sql import Window
 from pyspark.sql import functions as F
 
 from jobs.inputs import InputFile
+from jobs.judging import counted
 from jobs.readers import read_records
 from jobs.session import spark_session
 from jobs.tables import Warehouse
@@ -62,13 +63,9 @@ def _issued(warehouse: Warehouse, findings: Sequence[Mapping[str, Any]]) -> Data
         [(f["account_id"], f["session_name"], f["source"]) for f in findings],
         "issued_by_account_id string, issued_by_session_name string, issued_from string",
     ).distinct()
-    counted = (
-        warehouse.scan(schemas.INPUT_FILES).where("state = 'counted'").select("batch_id").distinct()
-    )
     return (
-        warehouse.scan(schemas.CREDENTIALS)
+        counted(warehouse, schemas.CREDENTIALS)
         .where("access_key_id is not null")
-        .join(F.broadcast(counted), on="batch_id", how="left_semi")
         .join(F.broadcast(places), on=places.columns, how="left_semi")
         .select(*KEY_COLUMNS)
         .distinct()

@@ -21,9 +21,15 @@ from transforms.ledger import endpoints_made, forwarders, nat_addresses, not_run
 from transforms.mismatches import judged, mismatches, other_stays, pairs, with_allow_list
 from transforms.ranges import in_aws_space, in_cidrs
 from transforms.sessions import EC2, with_session
-from transforms.shared import Fleet, SharedNumbers, endpoint_owners, with_shared_facts
+from transforms.shared import (
+    Fleet,
+    SharedNumbers,
+    endpoint_owners,
+    own_endpoint,
+    with_shared_facts,
+)
 from transforms.signals import signals
-from transforms.stays import SESSION, placed, stays
+from transforms.stays import SESSION, STAY, placed, stays
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -99,7 +105,7 @@ def judge(memories: Memories, world: World, method: MethodSettings) -> Verdicts:
     down = outages(ledger.changes, alive, read.select(*_INSTANCE).distinct())
     facts = (
         with_ledger(shared, ledger, method)
-        .join(not_running(places, down, method.stop_grace_minutes), on=_STAY, how="left")
+        .join(not_running(places, down, method.stop_grace_minutes), on=[*STAY], how="left")
         .join(
             signals(read.where(_is_direct()), born, method.ttl_hours),
             on=["session_id", "source"],
@@ -146,7 +152,6 @@ def counted(warehouse: Warehouse, table: schemas.Table) -> DataFrame:
 
 
 _INSTANCE = ("session_id", "instance_id")
-_STAY = ["session_id", "source", "first_seen"]
 
 
 def _shared_numbers(method: MethodSettings) -> SharedNumbers:
@@ -170,13 +175,12 @@ def _is_direct() -> Column:
 
 
 def _explained() -> Column:
-    endpoint = F.col("endpoint_ours") & ~F.col("another_here") & F.col("holder").isNull()
     excused = (
         F.col("allow_owner").isNotNull()
         | F.col("egress")
         | F.col("moved_fleet")
         | F.col("exact")
         | F.col("permitted")
-        | endpoint
+        | own_endpoint()
     )
     return F.coalesce(excused, F.lit(False))

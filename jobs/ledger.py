@@ -18,6 +18,7 @@ from transforms.ledger import (
     permits,
     with_trust,
 )
+from transforms.stays import STAY
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -81,15 +82,14 @@ def with_ledger(facts: DataFrame, ledger: Ledger, method: MethodSettings) -> Dat
 
     A start explains nothing where the session was born behind an egress.
     """
-    stay = ["session_id", "source", "first_seen"]
     elsewhere = held_elsewhere(facts, ledger.held, _ledger_numbers(method))
     session = Window.partitionBy("session_id")
     is_shared = F.col("egress") & F.col("is_birth_home") & (F.col("network") == "public_ipv4")
     by_start = F.coalesce("permit_by_start", F.lit(False))
     no = F.lit(False)
     return (
-        facts.join(ledger.explained, on=stay, how="left")
-        .join(elsewhere, on=stay, how="left")
+        facts.join(ledger.explained, on=[*STAY], how="left")
+        .join(elsewhere, on=[*STAY], how="left")
         .join(F.broadcast(elastic_ends(ledger.held)), on=["instance_id", "source"], how="left")
         .withColumn("born_at_egress", F.max(is_shared).over(session))
         .withColumn("exact", F.coalesce("exact", no))

@@ -25,8 +25,6 @@ HOLD, UNHOLD = "hold", "unhold"
 ALLOCATE, RELEASE, ASSOCIATE, DISASSOCIATE = "allocate", "release", "associate", "disassociate"
 NAT, ROUTE, ENDPOINT = "nat", "route", "endpoint"
 
-_STEPS = {"StopInstances": STOP, "TerminateInstances": TERMINATE}
-
 _ADDRESSES = "array<struct<privateIpAddress:string>>"
 _V6 = "array<struct<ipv6Address:string>>"
 _INTERFACE = (
@@ -56,8 +54,7 @@ _RESPONSE = (
     f"struct<{_COMMON}networkInterface:struct<{_INTERFACE}>,instancesSet:{_INSTANCES},"
     "assignedPrivateIpAddressesSet:struct<assignedPrivateIpAddressSetType:"
     f"{_ADDRESSES},item:{_ADDRESSES},items:{_ADDRESSES}>,"
-    "assignedIpv4PrefixSet:struct<item:array<struct<ipv4Prefix:string>>,"
-    f"items:{_PREFIXES_4}>,"
+    f"assignedIpv4PrefixSet:struct<item:{_PREFIXES_4},items:{_PREFIXES_4}>,"
     f"assignedIpv6Addresses:struct<item:{_TEXTS},items:{_TEXTS}>,"
     f"assignedIpv6Prefixes:struct<item:{_TEXTS},items:{_TEXTS}>>"
 )
@@ -104,8 +101,8 @@ def address_changes(told: DataFrame) -> DataFrame:
     return calls.withColumn("fact", F.explode(facts)).select("*", "fact.*").select(*names)
 
 
-def _fact(change: str | Column, **parts: Column) -> Column:
-    values = {"change": F.lit(change) if isinstance(change, str) else change, **parts}
+def _fact(change: str, **parts: Column) -> Column:
+    values = {"change": F.lit(change), **parts}
     return F.struct(
         *[
             F.nullif(values.get(name, F.lit(None)).cast(kind), F.lit("")).alias(name)
@@ -236,9 +233,7 @@ def _detach() -> Column:
 
 
 def _assign_private() -> Column:
-    interface = F.coalesce(
-        F.col("request.networkInterfaceId"), F.col("response.networkInterfaceId")
-    )
+    interface = F.coalesce("request.networkInterfaceId", "response.networkInterfaceId")
     told = F.concat(
         _listed(
             F.col("response.assignedPrivateIpAddressesSet"),
@@ -265,9 +260,7 @@ def _unassign_private() -> Column:
 
 
 def _assign_ipv6() -> Column:
-    interface = F.coalesce(
-        F.col("request.networkInterfaceId"), F.col("response.networkInterfaceId")
-    )
+    interface = F.coalesce("request.networkInterfaceId", "response.networkInterfaceId")
     addresses = _listed(F.col("response.assignedIpv6Addresses"), "item", "items")
     prefixes = _listed(F.col("response.assignedIpv6Prefixes"), "item", "items")
     return F.concat(_holds(HOLD, interface, addresses), _prefixes(interface, prefixes))
@@ -351,31 +344,32 @@ def _route() -> Column:
         | (F.col("request.destinationIpv6CidrBlock") == "::/0"),
         F.lit(False),
     )
-    route = _fact(
-        ROUTE,
-        instance_id=F.col("request.instanceId"),
-        network_interface_id=F.col("request.networkInterfaceId"),
-    )
     has_target = F.coalesce("request.instanceId", "request.networkInterfaceId").isNotNull()
-    return F.filter(F.array(route), lambda _: is_default & has_target)
+    return _forwards(is_default & has_target)
 
 
 def _source_check() -> Column:
     """An instance whose source/destination check is off forwards what others send."""
     off = F.lower("request.sourceDestCheck.value") == "false"
-    fact = _fact(
+    return _forwards(F.coalesce(off, F.lit(False)))
+
+
+def _forwards(holds: Column) -> Column:
+    """One fact, where a condition holds: what the request names forwards for others."""
+    route = _fact(
         ROUTE,
         instance_id=F.col("request.instanceId"),
         network_interface_id=F.col("request.networkInterfaceId"),
     )
-    return F.filter(F.array(fact), lambda _: F.coalesce(off, F.lit(False)))
+    return F.filter(F.array(route), lambda _: holds)
 
 
 CALLS: dict[str, Callable[[], Column]] = {
     "RunInstances": _launch,
     "StartInstances": _started,
     "CreateVpcEndpoint": _endpoint,
-    **{name: _steps(change) for name, change in _STEPS.items()},
+    "StopInstances": _steps(STOP),
+    "TerminateInstances": _steps(TERMINATE),
     "CreateNetworkInterface": _create_interface,
     "AttachNetworkInterface": _attach,
     "DetachNetworkInterface": _detach,

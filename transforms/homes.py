@@ -15,7 +15,8 @@ from pyspark.sql import functions as F
 
 from transforms import schemas
 from transforms.ip import prefix
-from transforms.stays import PUBLIC, hours, merged
+from transforms.shared import of_another, own_endpoint
+from transforms.stays import PUBLIC, STAY, hours, merged, minutes
 
 HOME = (
     "struct<source:string,network:string,epoch:int,since:timestamp,until:timestamp,"
@@ -92,7 +93,7 @@ def outcomes(folded: DataFrame, presences: DataFrame) -> DataFrame:
     at_home = F.array_contains("home_sources", F.col("source"))
     none = F.lit(False)
     return (
-        presences.join(told, on=["session_id", "source", "first_seen"], how="left")
+        presences.join(told, on=[*STAY], how="left")
         .join(known, on="session_id", how="left")
         .withColumn(
             "outcome",
@@ -157,16 +158,12 @@ def _items(presences: DataFrame, births: DataFrame, fold: Fold) -> DataFrame:
         "permitted",
         _is_free(in_time, fold.neighbours).alias("free"),
         (foreign & ~F.col("endpoint_ours")).alias("foreign"),
-        (_of_another() & ~F.col("exact")).alias("of_another"),
+        (of_another() & ~F.col("exact")).alias("of_another"),
         "in_own_region",
         "elastic_until",
         (F.coalesce("signal_groups", F.lit(0)) >= 2).alias("contradicted"),  # noqa: PLR2004
         F.max("last_seen").over(source).alias("source_until"),
     )
-
-
-def _of_another() -> Column:
-    return (F.col("another_here") | F.col("holder").isNotNull()) & ~F.col("egress")
 
 
 def _is_free(in_window: Column, n: int) -> Column:
@@ -183,7 +180,7 @@ def _is_free(in_window: Column, n: int) -> Column:
     return (
         F.col("exact")
         | F.col("egress")
-        | (F.col("endpoint_ours") & ~_of_another())
+        | own_endpoint()
         | (kind.isin(*PUBLIC) & F.col("in_own_region") & (like_peers | alone))
     )
 
@@ -258,7 +255,7 @@ def _may_be_first(state: Column, item: Column) -> Column:
 
 def _moved_like_for_like(item: Column, former: Column, fold: Fold) -> Column:
     """A restart excuses a move only: like for like, and the former source falls silent."""
-    grace = F.make_dt_interval(mins=F.lit(fold.move_grace_minutes))
+    grace = minutes(fold.move_grace_minutes)
     alike = F.when(former["aws"], item["in_own_region"] & ~item["contradicted"]).otherwise(
         former["prefix24"] == item["prefix24"]
     )

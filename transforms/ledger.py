@@ -30,7 +30,7 @@ from transforms.addresses import (
     UNHOLD,
 )
 from transforms.ip import network28, network80
-from transforms.stays import PUBLIC
+from transforms.stays import PUBLIC, STAY, hours, minutes
 
 MAKER = ("made_by_account_id", "made_by_role_id", "made_by_session_name")
 _ISSUER = ("issued_by_account_id", "issued_by_role_id", "issued_by_session_name")
@@ -47,17 +47,17 @@ class LedgerNumbers:
     @property
     def skew(self) -> Column:
         """How far the clocks of two services may differ."""
-        return F.make_dt_interval(mins=F.lit(self.skew_minutes))
+        return minutes(self.skew_minutes)
 
     @property
     def permit(self) -> Column:
         """How long a permit waits for the address that it explains."""
-        return F.make_dt_interval(hours=F.lit(self.permit_hours))
+        return hours(self.permit_hours)
 
     @property
     def grace(self) -> Column:
         """How long the former address may still be seen after a move."""
-        return F.make_dt_interval(mins=F.lit(self.grace_minutes))
+        return minutes(self.grace_minutes)
 
 
 def with_trust(changes: DataFrame, credentials: DataFrame, homes: DataFrame) -> DataFrame:
@@ -335,8 +335,7 @@ def not_running(presences: DataFrame, outages: DataFrame, grace_minutes: int) ->
 
     One row per session_id, source and first_seen, with ``down_since``.
     """
-    grace = F.make_dt_interval(mins=F.lit(grace_minutes))
-    since, until = F.col("down_since") + grace, F.col("down_until")
+    since, until = F.col("down_since") + minutes(grace_minutes), F.col("down_until")
     down = F.greatest(
         *[
             (F.col(time) > since) & (until.isNull() | (F.col(time) < until))
@@ -346,7 +345,7 @@ def not_running(presences: DataFrame, outages: DataFrame, grace_minutes: int) ->
     return (
         presences.join(F.broadcast(outages), on="session_id", how="inner")
         .where(down)
-        .groupBy("session_id", "source", "first_seen")
+        .groupBy(*STAY)
         .agg(F.max("down_since").alias("down_since"))
     )
 
@@ -378,21 +377,20 @@ def explained(
         homes: session_id and source of what counts as home: the move test is against them.
         n: the numbers.
     """
-    key = ("session_id", "source", "first_seen")
     ours = presences.where("source_kind <> 'endpoint' or owner_is_ours")
     by_exact = _exact(ours, held.where("trusted"), n).select(
-        *key, F.lit(True).alias("exact"), "exact_self"
+        *STAY, F.lit(True).alias("exact"), "exact_self"
     )
     by_permit = _by_permit(presences, held, permitted.where("trusted"), homes, n)
     own = F.coalesce("exact_self", "permit_self", F.lit(False))
     is_public = F.col("source_kind") == "public_ipv4"
     return (
-        presences.select(*key, "source_kind")
-        .join(by_exact, on=list(key), how="left")
+        presences.select(*STAY, "source_kind")
+        .join(by_exact, on=[*STAY], how="left")
         .join(by_permit, on=["session_id", "source"], how="left")
         .where("exact or permitted")
         .select(
-            *key,
+            *STAY,
             F.coalesce(F.col("exact") & ~(own & is_public), F.lit(False)).alias("exact"),
             F.coalesce(F.col("permitted") & ~own, F.lit(False)).alias("permitted"),
             "permit_by_start",
@@ -436,7 +434,7 @@ def held_elsewhere(presences: DataFrame, held: DataFrame, n: LedgerNumbers) -> D
             ),
             how="inner",
         )
-        .groupBy("session_id", "source", "first_seen")
+        .groupBy(*STAY)
         .agg(F.min("holder").alias("holder"))
     )
 
@@ -460,7 +458,7 @@ def _exact(presences: DataFrame, held: DataFrame, n: LedgerNumbers) -> DataFrame
         .withColumn("at_first", _inside("first_seen", since, until))
         .withColumn("at_last", _inside("last_seen", since, until))
         .where("at_first or at_last")
-        .groupBy("session_id", "source", "first_seen")
+        .groupBy(*STAY)
         .agg(
             F.max("at_first").alias("at_first"),
             F.max("at_last").alias("at_last"),
@@ -521,7 +519,11 @@ def _passes_move_test(  # noqa: PLR0913, PLR0917 - what a move is judged by
     """
     former = (
         sources.where("network = 'public_ipv4'")
-        .join(homes.select("session_id", "source").distinct(), on=["session_id", "source"])
+        .join(
+            homes.select("session_id", "source").distinct(),
+            on=["session_id", "source"],
+            how="inner",
+        )
         .select(
             "session_id",
             F.col("source").alias("former"),

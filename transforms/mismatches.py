@@ -227,6 +227,10 @@ def _borrowed(credentials: DataFrame, at_home: DataFrame) -> DataFrame:
 
 def _words() -> dict[str, Column]:
     """Parts of sentences that several rules use."""
+    do_next = F.lit(
+        "Replace the instance profile, then revoke the role's older sessions, and look at what was "
+        "called."
+    )
     instance = F.concat(
         F.col("instance_id"),
         F.lit(" (role "),
@@ -251,19 +255,11 @@ def _words() -> dict[str, Column]:
         "endpoint_basis": F.when(
             F.col("owner_is_ours"), F.concat(F.lit("owner "), F.col("endpoint_owner"))
         ).otherwise(F.lit("assumed: many of your instances were first seen behind it")),
-        "do_next": F.lit(
-            "Replace the instance profile, then revoke the role's older sessions, and look at "
-            "what was called."
-        ),
+        "do_next": do_next,
         "do_next_endpoint": F.when(
             F.col("speaks_for_endpoint"),
             F.lit("If the account is yours, list it in accounts.ours."),
-        ).otherwise(
-            F.lit(
-                "Replace the instance profile, then revoke the role's older sessions, and look at "
-                "what was called."
-            )
-        ),
+        ).otherwise(do_next),
         "owner_text": F.when(
             F.col("speaks_for_endpoint"),
             F.lit(

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
+from transforms.shared import of_another, own_endpoint
 from transforms.stays import PUBLIC
 
 LADDER_VERSION = 2
@@ -117,12 +118,10 @@ def allow_listed() -> Column:
     session and calls of an instance that is down are excused only if the entry names these rules.
     """
     rules = F.coalesce("allow_rules", F.array().cast("array<string>"))
-    needs = (F.lit(not_excused) for not_excused in ("console_session", "not_running"))
-    console, down = (F.array_contains(rules, name) for name in needs)
     return (
         F.col("allow_owner").isNotNull()
-        & (~F.col("console") | console)
-        & (~F.col("not_running") | down)
+        & (~F.col("console") | F.array_contains(rules, "console_session"))
+        & (~F.col("not_running") | F.array_contains(rules, "not_running"))
     )
 
 
@@ -216,8 +215,7 @@ def another_workload() -> Column:
     Alive is in the same or the next bucket of time. A source that many share is egress and
     speaks of nobody; only the ledger overrules this rule.
     """
-    here = F.col("another_here") | F.col("holder").isNotNull()
-    return _mismatch() & here & ~F.col("egress")
+    return _mismatch() & of_another()
 
 
 @excuse(
@@ -273,13 +271,7 @@ def known_endpoint() -> Column:
     Ours by its owner, or assumed ours because N other instances and a fifth of the account's were
     first seen behind it.
     """
-    return (
-        _through_endpoint()
-        & F.col("endpoint_ours")
-        & ~F.col("another_here")
-        & F.col("holder").isNull()
-        & ~F.col("speaks_for_endpoint")
-    )
+    return _through_endpoint() & own_endpoint() & ~F.col("speaks_for_endpoint")
 
 
 @alarm(

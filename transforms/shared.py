@@ -12,6 +12,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from transforms.ip import network56
+from transforms.stays import STAY, minutes
 
 
 @dataclass(frozen=True)
@@ -157,11 +158,11 @@ def _with_neighbours(rows: DataFrame, born: DataFrame, bucket_hours: int) -> Dat
     )
     met = (
         visits.join(holders, on=["source", "scope", "bucket"], how="inner")
-        .groupBy("session_id", "source", "first_seen")
+        .groupBy(*STAY)
         .agg(F.min("low").alias("neighbour"))
     )
     return (
-        known.join(met, on=["session_id", "source", "first_seen"], how="left")
+        known.join(met, on=[*STAY], how="left")
         .withColumn("another_here", F.col("neighbour").isNotNull())
         .withColumn("is_birth_home", F.col("born_here").isNotNull())
         .drop("born_here")
@@ -196,7 +197,7 @@ def _with_moved_fleets(rows: DataFrame, numbers: SharedNumbers) -> DataFrame:
         .withColumn("former", F.lag("source").over(order))
         .withColumn("former_left", F.lag("last_seen").over(order))
     )
-    grace = F.make_dt_interval(mins=F.lit(numbers.grace_minutes))
+    grace = minutes(numbers.grace_minutes)
     moves = sources.where(
         F.col("in_own_region") & (F.col("former_left") <= F.col("first_seen") + grace)
     ).withColumn("left_at", F.least("former_left", "first_seen"))
@@ -240,6 +241,16 @@ def _with_moved_fleets(rows: DataFrame, numbers: SharedNumbers) -> DataFrame:
     return rows.join(together, on=["session_id", "source"], how="left").withColumn(
         "moved_fleet", F.coalesce("moved_fleet", F.lit(False))
     )
+
+
+def of_another() -> Column:
+    """Another instance is at the source then, by birth or by the ledger, and it is no egress."""
+    return (F.col("another_here") | F.col("holder").isNotNull()) & ~F.col("egress")
+
+
+def own_endpoint() -> Column:
+    """An endpoint of ours, at an address that nobody else is known to hold."""
+    return F.col("endpoint_ours") & ~of_another()
 
 
 def endpoint_owners(inventory: DataFrame, made: DataFrame, accounts: DataFrame) -> DataFrame:
@@ -305,16 +316,15 @@ def _with_others(rows: DataFrame, born: DataFrame) -> DataFrame:
         .distinct()
     )
     counts = members.groupBy("at").agg(F.count("instance_id").alias("born"))
-    stay = ["session_id", "source", "first_seen"]
     others = F.col("born") - F.coalesce("itself", F.lit(0))
     found = (
-        rows.select(*stay, "instance_id", F.explode(_places({})).alias("at"))
+        rows.select(*STAY, "instance_id", F.explode(_places({})).alias("at"))
         .join(counts, on="at", how="inner")
         .join(members.withColumn("itself", F.lit(1)), on=["at", "instance_id"], how="left")
-        .groupBy(*stay)
+        .groupBy(*STAY)
         .agg(*[F.max(F.when(F.col("at.counted") == n, others)).alias(n) for n in _PLACES])
     )
-    return rows.join(found, on=stay, how="left").withColumns(
+    return rows.join(found, on=[*STAY], how="left").withColumns(
         {name: F.coalesce(name, F.lit(0)) for name in _PLACES}
     )
 

@@ -22,6 +22,8 @@ SESSION = (
     "session_kind",
     "instance_id",
 )
+STAY = ("session_id", "source", "first_seen")
+"""What tells one presence from all others."""
 PLACE = ("source", "source_kind", "source_address", "vpc_endpoint_id")
 
 PUBLIC = ("public_ipv4", "public_ipv6")
@@ -125,6 +127,11 @@ def _with_one_session_row(rows: DataFrame) -> DataFrame:
         )
     )
     return rows.drop("role_arn", "instance_id").join(told, on="session_id", how="inner")
+
+
+def minutes(count: int) -> Column:
+    """An interval of so many minutes."""
+    return F.make_dt_interval(mins=F.lit(count))
 
 
 def hours(count: float) -> Column:
