@@ -23,7 +23,8 @@ from transforms.marks import (
     TLS_NONE,
     TLS_OLD,
 )
-from transforms.signals import GROUPS, MEANING, signals
+from transforms.signal_names import GROUPS, MEANING
+from transforms.signals import signals
 
 ELSEWHERE = "54.240.230.177"
 AWAY = {THIEF, ELSEWHERE}
