@@ -6,10 +6,15 @@ import argparse
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 
 from jobs.errors import Problem
-from jobs.show import plain
+from jobs.show import iso, plain
+
+_TIME = re.compile(
+    r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2})?(Z|[+-]\d{2}:\d{2})",
+    re.ASCII,
+)
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,27 @@ def day(option: str) -> Callable[[str], date | Wrong]:
         except ValueError:
             pass
         return Wrong(option, _found(text), "Write a day as YYYY-MM-DD, such as 2026-11-01.")
+
+    return convert
+
+
+def past(option: str) -> Callable[[str], datetime | Wrong]:
+    """Return a type for times that have been, with the zone they are in, as UTC."""
+
+    def convert(text: str) -> datetime | Wrong:
+        now = datetime.now(UTC)
+        try:
+            if _TIME.fullmatch(text):
+                time = datetime.fromisoformat(text).astimezone(UTC)
+                advice = f"It is {iso(now.replace(microsecond=0))}: write a time that has been."
+                return time if time <= now else Wrong(option, _found(text), advice)
+        except (ValueError, OverflowError):
+            pass
+        advice = (
+            "Write a time with its zone: 2026-03-02T13:05:00Z, which is UTC, or "
+            "2026-03-02T15:05:00+02:00."
+        )
+        return Wrong(option, _found(text), advice)
 
     return convert
 

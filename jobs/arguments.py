@@ -10,7 +10,7 @@ import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from jobs.argument_types import Wrong, choice, day, needed, number, one_of
+from jobs.argument_types import Wrong, choice, day, needed, number, one_of, past
 
 SEVERITIES = ("critical", "high", "medium", "low", "informational")
 """From worst to mildest."""
@@ -65,6 +65,14 @@ def _findings(parser: argparse.ArgumentParser) -> None:
         help="show one case or finding in full, whatever its status; its first characters will do",
     )
     number(parser, "--calls", 40, 1, "with --id: how many calls to show of a finding")
+    parser.add_argument(
+        "--replaced-at",
+        metavar="TIME",
+        type=past("--replaced-at"),
+        help="with --id: when the instance (task, function) got its other role, as "
+        "2026-03-02T13:05:00Z; the command that revokes the role's older sessions is shown, too "
+        "(default: not yet)",
+    )
     parser.add_argument(
         "--follow",
         action="store_true",
@@ -158,6 +166,7 @@ COMMANDS = (
   credtrail findings --warehouse wh
   credtrail findings --warehouse wh --id 3f2a91bc
   credtrail findings --warehouse wh --id 3f2a91bc --follow
+  credtrail findings --warehouse wh --id 3f2a91bc --replaced-at 2026-03-02T13:05:00Z
   credtrail findings --warehouse wh --status all --format csv > findings.csv
 """,
         _findings,

@@ -22,7 +22,7 @@ _STORIES = "t01,t02,t03,t04,t05,t07,t14,t16,t19,t20,b01,b05,b06,b12,b13,b16,b26"
 
 def run(args: argparse.Namespace) -> int:
     """Entry point of ``credtrail demo``."""
-    from jobs import detect, findings
+    from jobs import findings
     from jobs.progress import Progress
     from jobs.warehouse import Warehouse
 
@@ -31,18 +31,8 @@ def run(args: argparse.Namespace) -> int:
     trail, warehouse = folder / "trail", folder / "warehouse"
     _simulate(trail, Progress())
     _say(f"\n$ credtrail detect --input {trail} --warehouse {warehouse}\n")
-    detect.run(
-        argparse.Namespace(
-            input=str(trail),
-            warehouse=str(warehouse),
-            input_format="auto",
-            from_day=None,
-            to_day=None,
-            settings=None,
-            format="table",
-            min_severity="low",
-        )
-    )
+    _detect(trail, warehouse)
+    findings.show(str(warehouse), "table", "low", lead_on=False)
     with Warehouse(str(warehouse)) as opened:
         worst = findings.worst(opened)
         if worst:
@@ -83,6 +73,24 @@ def _simulate(trail: Path, progress: Progress) -> None:
             days=_DAYS,
         )
         stage.say(labels.summary())
+
+
+def _detect(trail: Path, warehouse: Path) -> None:
+    """Do what ``credtrail detect`` does, but for the list at its end."""
+    from jobs import detect
+    from jobs.runs import Run
+    from jobs.session import spark_session
+    from jobs.settings import load
+    from jobs.world import know
+
+    settings = load(None)
+    this = Run(str(trail), settings, know(settings))
+    for warning in this.knowledge.warnings:
+        this.progress.warn(warning)
+    files = detect.list_files(this)
+    with this.progress.stage("start Spark"):
+        spark = spark_session(settings.spark, str(warehouse))
+    detect.detect(spark, this, files)
 
 
 def _next(trail: Path, warehouse: Path) -> str:

@@ -97,7 +97,9 @@ def _judge(warehouse: Warehouse, held: lease.Lease, this: Run) -> None:
         return
     with progress.stage("judge") as stage:
         facts = world(warehouse.spark, this.knowledge, settings)
-        verdicts = judging.judge(judging.memories(warehouse), facts, settings.method)
+        verdicts = judging.judge(
+            judging.memories(warehouse), facts, settings.method, settings.workloads.judged
+        )
         counts = runs.verdict_counts(verdicts)
         this.add(counts)
         this.coverage = runs.coverage(verdicts)

@@ -28,10 +28,22 @@ _RULES_HEAD = """\
 # The ladder of verdicts
 
 Generated from `transforms/rules.py` by `make docs`. A (session, source) pair that is not home
-climbs the ladder from the top; the first rule that holds is its verdict. Rules that excuse keep
-their reason in the table `mismatches`; all others make a finding.
-"""
+climbs the ladder from the top; the first rule that holds is its verdict. A home climbs it only for
+what `console_session`, `not_running`, `foreign_endpoint`, `outside_home` and `weak_signal` tell of
+it. Rules that excuse keep their reason in the table `mismatches`; all others make a finding.
 
+Of each rule stands here when it holds, the reason it gives (words in braces are filled in), then:
+
+- **Next**: what to do with such a finding; *contain* means section 3 of the
+  [runbook](runbook.md). Of a rule that excuses: what to look at if you doubt it, or how to make it
+  narrower.
+- **Ways around**: how a thief who knows the rule gets past it, or abuses what excuses, and what
+  stops him. What no rule can see stands in [known-gaps.md](known-gaps.md).
+
+*He* is the thief; *N* is `method.neighbours`, counted in other instances; a *stay* is what a
+session does at one source without a silence longer than `method.ttl_hours`. Other workloads that
+are judged climb the same ladder: where a rule says instance, read task, pod or function.
+"""
 
 _SIGNALS_HEAD = """
 ## Signals
@@ -39,7 +51,7 @@ _SIGNALS_HEAD = """
 What else speaks for a theft, measured against the homes of all sessions of the same role. Groups
 count once each. A group against a new AWS address makes it `high`; two keep it from being taken for
 a restart or a further home. `role_chaining`, `console_pivot` and `tampering` raise a finding by one
-step.
+step, unless the source is home. There signals are told by `weak_signal` alone.
 
 | signal | group | what to think of it |
 | --- | --- | --- |
@@ -52,7 +64,7 @@ def tables_page() -> str:
 
 
 def rules_page() -> str:
-    """Text of ``docs/rules.md``; needs a Spark session, as columns do."""
+    """Text of ``docs/rules.md``."""
     from transforms.rules import LADDER
 
     rules = "".join(_rule(i, rule) for i, rule in enumerate(LADDER, start=1))
@@ -86,8 +98,15 @@ def _table(table: schemas.Table) -> str:
 
 def _rule(number: int, rule: Rule) -> str:
     effect = "Excused." if rule.excuses else f"Finding. Severity: {rule.levels}."
-    text = inspect.cleandoc(rule.manual)
-    return f"\n## {number}. {rule.name}\n\n{effect}\n\n{text}\n\n> {rule.reason}\n"
+    parts = (
+        f"## {number}. {rule.name}",
+        effect,
+        inspect.cleandoc(rule.manual),
+        f"> {rule.reason}",
+        f"**Next:** {rule.next_step}",
+        f"**Ways around:** {rule.ways_around}",
+    )
+    return "\n" + "\n\n".join(parts) + "\n"
 
 
 def main() -> int:

@@ -20,6 +20,7 @@ from jobs.arguments import POLICIES
 from jobs.console import Table, console, text
 from jobs.progress import Progress
 from jobs.show import plain
+from transforms.workloads import OTHERS
 
 if TYPE_CHECKING:
     import argparse
@@ -134,7 +135,14 @@ def _verdicts(trail: Path, warehouse: Path, policy: str) -> dict[Pair, dict[str,
     from jobs.warehouse import Warehouse
     from jobs.world import know
 
-    settings = load(None, {"method": {"policy": policy}, "evidence": {"min_severity": "critical"}})
+    settings = load(
+        None,
+        {
+            "method": {"policy": policy},
+            "workloads": dict.fromkeys(OTHERS, True),
+            "evidence": {"min_severity": "critical"},
+        },
+    )
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         this = Run(str(trail), settings, know(settings), progress=Progress(nowhere))
         files = detect.list_files(this)

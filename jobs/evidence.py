@@ -38,7 +38,7 @@ def gather(
         return {"evidence files": 0, "evidence calls": 0}
     max_calls = settings.evidence.max_calls
     records = read_records(warehouse.spark, files, settings.inputs.max_record_chars)
-    found = calls(records, wanted, max_calls)
+    found = calls(records, wanted, max_calls, settings.workloads.judged)
     kept = warehouse.scan(schemas.FINDING_CALLS).join(
         F.broadcast(wanted.select("finding_id").distinct()), on="finding_id", how="left_semi"
     )

@@ -98,6 +98,8 @@ def _table(calls: Sequence[Row], shown: Sequence[Row], width: int) -> Table:
     for head, (column, limit) in _WHERE_THEY_DIFFER.items():
         if len({call[column] for call in calls}) > 1:
             columns[head] = _cell(column, limit)
+    if any(call.get("issued_access_key_id") for call in shown):
+        columns["issued key"] = _cell("issued_access_key_id", 32)
     table = _filled(columns, shown)
     room = min(width - table.width - 2, _MOST_PARAMETERS)
     if room < _PARAMETERS or not any(call["request_parameters"] for call in shown):

@@ -15,9 +15,14 @@ from jobs.finding_calls import print_calls
 from jobs.finding_list import holder
 from jobs.show import moment, plain
 from transforms.signal_names import MEANING
+from transforms.workloads import WORKLOADS
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from rich.console import Console
+
+    from jobs.containment import Containment, Denial
 
 Row = Mapping[str, Any]
 
@@ -31,16 +36,23 @@ KINDS = {
 }
 """Kinds of source in words."""
 
-_RUNBOOK = (
-    "docs/runbook.md has every step, what each breaks, and how to revoke the role's other sessions."
+_RUNBOOK = "docs/runbook.md has every step, and what each breaks."
+_REVOKE = (
+    "--replaced-at TIME adds the command that revokes the role's other sessions, the last step."
 )
 _LABEL = 10
 _PROSE = 96
 _SHOWN = 6
 
 
-def render_card(
-    finding: Row, calls: Sequence[Row], review: Row | None, to: Console, most_calls: int
+def render_card(  # noqa: PLR0913 - each is a part of what is shown
+    finding: Row,
+    calls: Sequence[Row],
+    review: Row | None,
+    to: Console,
+    most_calls: int,
+    *,
+    replaced_at: datetime | None = None,
 ) -> str:
     """Return a finding in full.
 
@@ -50,6 +62,7 @@ def render_card(
         review: newest row of ``reviews`` of its case.
         to: the console it is meant for.
         most_calls: how many calls to show.
+        replaced_at: when the workload got its other role, if it has one.
     """
     width = min(to.width, _PROSE)
     with to.capture() as captured:
@@ -57,15 +70,14 @@ def render_card(
         style = STYLES.get(severity, "")
         to.print(Text.assemble((severity.upper(), style), "  ", (title, "bold")), soft_wrap=True)
         to.print()
-        for line in _wrapped(plain(finding["reason"], 4000), width):
-            to.print(line, soft_wrap=True)
+        _print_prose(plain(finding["reason"], 4000), to, width)
         to.print()
         for label, lines in _facts(finding, review):
             _print_fact(label, lines, to, width)
         to.print()
         print_calls(calls, finding["calls"] or 0, to, most_calls)
         if finding["status"] == "open":
-            _print_containment(finding, to, width)
+            _print_containment(contain(finding, replaced_at), replaced_at, to, width)
     return captured.get()
 
 
@@ -91,8 +103,7 @@ def open_one(finding: Row, warehouse: str) -> str:
 
 def _facts(finding: Row, review: Row | None) -> Iterator[tuple[str, list[str]]]:
     yield from _sides(finding)
-    kind = "instance" if finding["instance_id"] else "session"
-    yield kind, [f"{holder(finding)} in account {finding['account_id']}"]
+    yield _noun(finding), [f"{holder(finding)} in account {finding['account_id']}"]
     yield "role", [finding["role_arn"] or finding["role_id"] or "unknown"]
     yield "keys", _some(finding["access_key_ids"])
     yield "seen", [f"{moment(finding['first_seen'])} to {moment(finding['last_seen'])} UTC"]
@@ -107,6 +118,12 @@ def _facts(finding: Row, review: Row | None) -> Iterator[tuple[str, list[str]]]:
     if review:
         who = f"{review['state']} by {review['by']}, {moment(review['at'], seconds=False)} UTC"
         yield "review", [f"{who}: {review['note']}"]
+
+
+def _noun(finding: Row) -> str:
+    """Return what the credential was issued to; who borrowed a name is a mere session."""
+    workload = WORKLOADS.get(finding["session_kind"])
+    return workload.noun if workload and finding["instance_id"] else "session"
 
 
 def _meaning(signal: str) -> str:
@@ -151,21 +168,35 @@ def _print_fact(label: str, lines: Iterable[str], to: Console, width: int) -> No
             label = ""
 
 
-def _print_containment(finding: Row, to: Console, width: int) -> None:
-    """Print what comes first, and the statement that stops this one session."""
-    steps = contain(finding)
-    deny = steps.deny_session
-    prose = [steps.order, *steps.doubts]
-    if deny and deny.command:
-        prose.append(f"Then, in account {steps.account_id}:")
+def _print_containment(
+    steps: Containment, replaced_at: datetime | None, to: Console, width: int
+) -> None:
+    """Print what comes first, the statement that stops this one session, and what comes last."""
+    deny, revoke = steps.deny_session, steps.revoke_older
+    account = f", in account {steps.account_id}"
     to.print()
     to.print(Text("Contain", "bold"), soft_wrap=True)
-    for paragraph in prose:
-        for line in _wrapped(paragraph, width):
-            to.print(line, soft_wrap=True)
+    for paragraph in (steps.order, *steps.doubts):
+        _print_prose(paragraph, to, width)
     if deny:
-        to.print(deny.command or deny.policy, soft_wrap=True)
-    for line in _wrapped(_RUNBOOK, width):
+        first = "First" if steps.deny_first else "Then"
+        _print_denial(f"{first}{account}:" if deny.command else "", deny, to, width)
+    if revoke and replaced_at:
+        last = (
+            f"Last{account if revoke.command else ''}, revoke the older sessions of the role; each "
+            f"stops until it has a key that was issued after {moment(replaced_at)} UTC:"
+        )
+        _print_denial(last, revoke, to, width)
+    _print_prose(_RUNBOOK if replaced_at or not revoke else f"{_RUNBOOK} {_REVOKE}", to, width)
+
+
+def _print_denial(lead: str, denial: Denial, to: Console, width: int) -> None:
+    _print_prose(lead, to, width)
+    to.print(denial.command or denial.policy, soft_wrap=True)
+
+
+def _print_prose(paragraph: str, to: Console, width: int) -> None:
+    for line in _wrapped(paragraph, width):
         to.print(line, soft_wrap=True)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from jobs.console import console
+from jobs.containment import contain, for_programs
 from jobs.errors import InputError, Problem, UsageError
 from jobs.finding_calls import print_followed
 from jobs.finding_card import next_steps, open_one, render_card
@@ -35,17 +36,28 @@ _CALLS = 40
 
 def run(args: argparse.Namespace) -> int:
     """Entry point of ``credtrail findings``."""
-    if args.follow and args.id is None:
-        raise UsageError([Problem("--follow", "nothing to follow.", "Name a finding with --id.")])
+    problems = tuple(_misused(args))
+    if problems:
+        raise UsageError(problems)
     with Warehouse(args.warehouse) as warehouse:
         if args.id is None:
             return _show_list(warehouse, args.format, args.min_severity, args.status)
-        shown = show_case(warehouse, args.id, args.format, args.calls)
+        shown = show_case(warehouse, args.id, args.format, args.calls, args.replaced_at)
     if args.follow:
         _follow(shown, args)
     if args.format == "table":
         _out("\n" + next_steps(shown[0], args.warehouse))
     return 0
+
+
+def _misused(args: argparse.Namespace) -> Iterator[Problem]:
+    """Tell options that need another one."""
+    if args.follow and args.id is None:
+        yield Problem("--follow", "nothing to follow.", "Name a finding with --id.")
+    if args.replaced_at and args.id is None:
+        yield Problem("--replaced-at", "nothing to contain.", "Name a case with --id.")
+    if args.replaced_at and args.format == "csv":
+        yield Problem("--replaced-at", "CSV has no commands.", "Write --format table or json.")
 
 
 def _follow(findings: Sequence[Row], args: argparse.Namespace) -> None:
@@ -63,16 +75,17 @@ def _follow(findings: Sequence[Row], args: argparse.Namespace) -> None:
     _out("\n\n" + captured.get())
 
 
-def show(warehouse: str, shape: str, min_severity: str) -> int:
+def show(warehouse: str, shape: str, min_severity: str, *, lead_on: bool = True) -> int:
     """Show the open findings of a warehouse, as ``detect`` does when it is done.
 
     Args:
         warehouse: folder or ``s3://`` prefix.
         shape: table, json or csv.
         min_severity: the mildest severity to show.
+        lead_on: say what to type next.
     """
     with Warehouse(warehouse) as opened:
-        return _show_list(opened, shape, min_severity, "open")
+        return _show_list(opened, shape, min_severity, "open", lead_on=lead_on)
 
 
 def worst(warehouse: Warehouse) -> str | None:
@@ -82,7 +95,11 @@ def worst(warehouse: Warehouse) -> str | None:
 
 
 def show_case(
-    warehouse: Warehouse, prefix: str, shape: str, most_calls: int = _CALLS
+    warehouse: Warehouse,
+    prefix: str,
+    shape: str,
+    most_calls: int = _CALLS,
+    replaced_at: datetime | None = None,
 ) -> Sequence[Row]:
     """Show all findings of a case, or one finding, in full, and return them.
 
@@ -91,6 +108,7 @@ def show_case(
         prefix: id of the case or finding, or how it begins.
         shape: table, json or csv.
         most_calls: how many calls to show of each finding in a table.
+        replaced_at: when the workload got its other role, if it has one.
     """
     findings = in_order(select(_findings(warehouse, "all"), prefix))
     if shape == "csv":
@@ -100,10 +118,14 @@ def show_case(
     for number, finding in enumerate(findings):
         calls = _calls(warehouse, finding["finding_id"])
         if shape == "json":
-            _out(render_json([{**finding, "finding_calls": calls}]))
+            steps = contain(finding, replaced_at) if finding["status"] == "open" else None
+            stops = for_programs(steps) if steps else None
+            _out(render_json([{**finding, "finding_calls": calls, "containment": stops}]))
         else:
             review = reviews.get(finding["case_id"])
-            card = render_card(finding, calls, review, console(), most_calls)
+            card = render_card(
+                finding, calls, review, console(), most_calls, replaced_at=replaced_at
+            )
             _out("\n\n" * bool(number) + card)
     return findings
 
@@ -136,7 +158,9 @@ def newest_reviews(reviews: Iterable[Row]) -> dict[str, Row]:
     return {review["case_id"]: review for review in sorted(reviews, key=lambda r: r["at"])}
 
 
-def _show_list(warehouse: Warehouse, shape: str, min_severity: str, status: str) -> int:
+def _show_list(
+    warehouse: Warehouse, shape: str, min_severity: str, status: str, *, lead_on: bool = True
+) -> int:
     found = _findings(warehouse, status)
     rows = in_order(row for row in found if badness(row["severity"]) <= badness(min_severity))
     if shape == "json":
@@ -148,7 +172,7 @@ def _show_list(warehouse: Warehouse, shape: str, min_severity: str, status: str)
     kind = "" if status == "all" else f"{status} "
     _say(summary(rows) if rows else f"No {kind}findings of severity {min_severity} or worse.")
     _say(last_run(_recent_runs(warehouse)))
-    if rows and shape == "table":
+    if rows and shape == "table" and lead_on:
         _say(f"\n{open_one(rows[0], warehouse.uri)}")
     return 0
 

@@ -18,7 +18,7 @@ from jobs.readers import read_records
 from jobs.session import spark_session
 from jobs.tables import Warehouse
 from transforms import schemas
-from transforms.findings import event_key
+from transforms.findings import event_key, issued_key
 from transforms.source import canonical_source
 
 if TYPE_CHECKING:
@@ -100,6 +100,7 @@ def _calls(
         read_records(spark, files, max_record_chars)
         .where(F.col("access_key_id").isin(*[key["access_key_id"] for key in keys]))
         .withColumn("event_key", event_key())
+        .withColumn("issued_access_key_id", issued_key())
         .withColumn(
             "source", canonical_source(F.col("source_ip_address"), F.col("vpc_endpoint_id"))
         )

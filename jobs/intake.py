@@ -90,7 +90,7 @@ def take_in(
     )
     readable = [file for file in files if file.bytes <= settings.inputs.max_file_bytes]
     records = read_records(warehouse.spark, readable, settings.inputs.max_record_chars)
-    summarised = summary(records, settings.method.bucket_hours).persist()
+    summarised = summary(records, settings.method.bucket_hours, settings.workloads.judged).persist()
     try:
         counted = _with_counts(claimed, summarised, settings.inputs.max_file_bytes).persist()
         counts = _append(warehouse, summarised, counted, batch_id)

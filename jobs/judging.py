@@ -6,6 +6,7 @@ reads rows and not the plan of all steps before it.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,9 +19,16 @@ from transforms.births import births, lives, located, our_accounts, own_regions,
 from transforms.findings import suspicious
 from transforms.homes import HOME, Fold, folded, homes, outcomes, with_corroboration
 from transforms.ledger import endpoints_made, forwarders, nat_addresses, not_running, outages
-from transforms.mismatches import judged, mismatches, other_stays, pairs, with_allow_list
+from transforms.mismatches import (
+    functions_outside,
+    judged,
+    mismatches,
+    other_stays,
+    pairs,
+    with_allow_list,
+)
 from transforms.ranges import in_aws_space, in_cidrs
-from transforms.sessions import EC2, with_session
+from transforms.sessions import with_session
 from transforms.shared import (
     Fleet,
     SharedNumbers,
@@ -28,8 +36,9 @@ from transforms.shared import (
     own_endpoint,
     with_shared_facts,
 )
-from transforms.signals import signals
+from transforms.signals import signals, weak_signals
 from transforms.stays import SESSION, STAY, placed, stays
+from transforms.workloads import EC2, LAMBDA, WITH_HOME
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -71,8 +80,22 @@ def memories(warehouse: Warehouse) -> Memories:
     )
 
 
-def judge(memories: Memories, world: World, method: MethodSettings) -> Verdicts:
-    """Judge memories in full."""
+def judge(
+    memories: Memories,
+    world: World,
+    method: MethodSettings,
+    others_judged: Collection[str] = (),
+) -> Verdicts:
+    """Judge memories in full.
+
+    Args:
+        memories: what all counted batches told.
+        world: AWS space, allow-list and listed accounts.
+        method: numbers and switches of the method.
+        others_judged: kinds of workload that are judged beside EC2 instances.
+    """
+    as_published = method.policy == "seed"
+    workloads = () if as_published else others_judged
     credentials = memories.credentials.drop("batch_id").distinct()
     inventory, sightings = memories.inventory, memories.sightings
     addresses = kept(
@@ -81,10 +104,14 @@ def judge(memories: Memories, world: World, method: MethodSettings) -> Verdicts:
             world.aws_ranges,
         )
     )
-    seen = with_session(sightings, credentials, accept_name_proof=method.accept_name_proof)
+    seen = with_session(
+        sightings,
+        credentials,
+        accept_name_proof=method.accept_name_proof,
+        others=workloads,
+    )
     known = kept(placed(seen, addresses))
     all_stays = kept(stays(known, method.ttl_hours))
-    as_published = method.policy == "seed"
     read = published.as_direct(all_stays) if as_published else all_stays
 
     alive = kept(lives(credentials, read))
@@ -124,14 +151,21 @@ def judge(memories: Memories, world: World, method: MethodSettings) -> Verdicts:
         folds = kept(folded(facts, alive, born, _fold_numbers(method)))
         decided = outcomes(folds, facts)
     at_home = decided.where("outcome <> 'mismatch' or explained")
-    others = other_stays(read, credentials, at_home, method.ttl_hours).join(
-        F.broadcast(owners), on="vpc_endpoint_id", how="left"
-    )
+    others = other_stays(read, credentials, at_home, method.ttl_hours)
+    if LAMBDA in workloads:
+        outside = functions_outside(read, addresses, shared, method.ttl_hours)
+        others = others.unionByName(outside, allowMissingColumns=True)
+    others = others.join(F.broadcast(owners), on="vpc_endpoint_id", how="left")
     if as_published:
         others = others.where(F.col("session_kind") == EC2)
     others = with_allow_list(others, world.allow_list, in_ranges)
     homes_now = kept(homes(folds, read.select(*SESSION).distinct()))
-    verdicts = judged(decided, others, folds, method.neighbours)
+    weak = (
+        weak_signals(read.where(_is_direct()), homes_now, method.neighbours, method.ttl_hours)
+        if method.weak_signals
+        else None
+    )
+    verdicts = judged(decided, others, folds, weak, method.neighbours)
     judged_pairs = kept(pairs(verdicts, homes_now))
     return Verdicts(
         placed=known,
@@ -171,7 +205,7 @@ def _fold_numbers(method: MethodSettings) -> Fold:
 
 
 def _is_direct() -> Column:
-    return (F.col("session_kind") == EC2) & (F.col("kind") == "direct")
+    return F.col("session_kind").isin(*WITH_HOME) & (F.col("kind") == "direct")
 
 
 def _explained() -> Column:

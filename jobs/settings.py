@@ -59,6 +59,7 @@ class MethodSettings(_Section):
     stop_grace_minutes: Minutes
     fold_stays: Count
     accept_name_proof: bool
+    weak_signals: bool
 
     @field_validator("bucket_hours")
     @classmethod
@@ -68,6 +69,21 @@ class MethodSettings(_Section):
             message = f"It must be at most ttl_hours, which is {ttl}"
             raise ValueError(message)
         return hours
+
+
+class WorkloadSettings(_Section):
+    """Which workloads are judged beside EC2 instances."""
+
+    ecs_task: bool
+    eks_pod: bool
+    lambda_function: bool
+    managed_instance: bool
+    instance_identity: bool
+
+    @property
+    def judged(self) -> tuple[str, ...]:
+        """Kinds that are switched on: names of :data:`transforms.workloads.OTHERS`."""
+        return tuple(kind for kind, is_on in self if is_on)
 
 
 class AccountSettings(_Section):
@@ -137,6 +153,7 @@ class Settings(_Section):
     """All settings of a run, checked."""
 
     method: MethodSettings
+    workloads: WorkloadSettings
     accounts: AccountSettings
     inputs: InputSettings
     evidence: EvidenceSettings
@@ -156,6 +173,7 @@ class Settings(_Section):
         """
         decisive = {
             "method": self.method.model_dump(),
+            "workloads": self.workloads.judged,
             "accounts": sorted(set(self.accounts.ours)),
             "allow_list": [entry.as_text() for entry in allow_list],
             "ip_ranges": ip_ranges,

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from simulator.partitions import partition
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -26,7 +28,8 @@ _READS = (
     "Search",
     "Simulate",
 )
-_LOGGED_IN_VIRGINIA = ("cloudfront", "iam", "organizations", "route53")
+_WORLDWIDE = ("cloudfront", "iam", "organizations", "route53")
+_DUAL_STACK_ONLY = ("eks-auth",)
 _DATA_EVENTS = frozenset(
     {
         "dynamodb:GetItem",
@@ -40,6 +43,9 @@ _DATA_EVENTS = frozenset(
         "s3:UploadPart",
     }
 )
+CLUSTER = "production"
+"""The Kubernetes cluster of a story."""
+
 _SIGN_IN = frozenset({"signin:ConsoleLogin", "signin:GetSigninToken"})
 
 
@@ -92,14 +98,16 @@ def event_type(event: str) -> str:
 
 def logged_in(service: str, region: str) -> str:
     """Return the region whose trail shows a call of a caller in a region."""
-    return "us-east-1" if service in _LOGGED_IN_VIRGINIA else region
+    return partition(region).home if service in _WORLDWIDE else region
 
 
 def host(service: str, region: str, *, ipv6: bool) -> str:
     """Return the name of the server that a client called; IPv6 has names of its own."""
-    if service in _LOGGED_IN_VIRGINIA:
-        return f"{service}.amazonaws.com"
-    return f"{service}.{region}.{'api.aws' if ipv6 else 'amazonaws.com'}"
+    names = partition(region)
+    if service in _WORLDWIDE:
+        return f"{service}.{names.worldwide}{names.suffix}"
+    is_dual = ipv6 or service in _DUAL_STACK_ONLY
+    return f"{service}.{region}.{names.dual_stack if is_dual else names.suffix}"
 
 
 def usual(event: str, instance: str, region: str, account: str) -> Call:
@@ -115,7 +123,7 @@ def usual(event: str, instance: str, region: str, account: str) -> Call:
     if event in OF_INSTANCE:
         parameters = OF_INSTANCE[event](instance)
     elif event == "s3:ListBuckets":
-        parameters = {"Host": f"s3.{region}.amazonaws.com"}
+        parameters = {"Host": host("s3", region, ipv6=False)}
     elif event.startswith("s3:") and event in _DATA_EVENTS:
         parameters = {"bucketName": f"data-{account}", "key": "service/latest.json"}
     return Call(event, parameters, additional=_signature(event))
@@ -143,6 +151,10 @@ _PARAMETERS: Mapping[str, Json] = {
     "ec2:DescribeNetworkInterfaces": {"networkInterfaceIdSet": {}, "filterSet": {}},
     "ec2:DescribeVolumes": {"volumeSet": {}, "filterSet": {}},
     "ecr:BatchGetImage": {"repositoryName": "service", "imageIds": [{"imageTag": "stable"}]},
+    "eks-auth:AssumeRoleForPodIdentity": {
+        "clusterName": CLUSTER,
+        "token": "HIDDEN_DUE_TO_SECURITY_REASONS",
+    },
     "kms:Decrypt": {"encryptionAlgorithm": "SYMMETRIC_DEFAULT"},
     "secretsmanager:GetSecretValue": {"secretId": "service/database"},
     "ssm:GetParameters": {"names": ["/service/settings"], "withDecryption": True},
@@ -153,6 +165,7 @@ OF_INSTANCE: Mapping[str, Callable[[str], Json]] = {
         "filterSet": {"items": [_filter("resource-id", instance)]}
     },
     "ssm:ListInstanceAssociations": lambda instance: {"instanceId": instance, "maxResults": 20},
+    "ssm:RequestManagedInstanceRoleToken": lambda instance: {"fingerprint": instance},
     "ssm:UpdateInstanceInformation": lambda instance: {
         "instanceId": instance,
         "agentVersion": "3.3.987.0",

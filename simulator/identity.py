@@ -16,6 +16,14 @@ Json = dict[str, Any]
 IMDS_V1, IMDS_V2 = "1.0", "2.0"
 """``ec2RoleDelivery``: how the instance got the key from its metadata service."""
 
+INSTANCE, FUNCTION = "AWS::EC2::Instance", "AWS::Lambda::Function"
+"""``issuerType``: what a key was issued to, where AWS says it."""
+
+_RESOURCES = {
+    INSTANCE: "ec2:{region}:{account}:instance/{id}",
+    FUNCTION: "lambda:{region}:{account}:function:{id}",
+}
+
 
 class Style(StrEnum):
     """What records look like.
@@ -37,15 +45,16 @@ class Role:
     name: str
     id: str
     path: str = "/"
+    partition: str = "aws"
 
     @property
     def arn(self) -> str:
         """ARN of the role."""
-        return f"arn:aws:iam::{self.account}:role{self.path}{self.name}"
+        return f"arn:{self.partition}:iam::{self.account}:role{self.path}{self.name}"
 
     def session_arn(self, session: str) -> str:
         """Return the ARN of a session of the role."""
-        return f"arn:aws:sts::{self.account}:assumed-role/{self.name}/{session}"
+        return f"arn:{self.partition}:sts::{self.account}:assumed-role/{self.name}/{session}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,26 +69,35 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """An EC2 instance with the role of its instance profile."""
+    """An EC2 instance, or another workload, with its role: its id names the role's sessions."""
 
     id: str
     role: Role
     region: str
 
 
-def of_instance(machine: Machine, key: Key, style: Style) -> Json:
-    """Return the identity of calls signed with a key of an instance."""
+def of_workload(machine: Machine, key: Key, style: Style, scope: str = INSTANCE) -> Json:
+    """Return the identity of calls signed with a key that AWS gave an instance or other workload.
+
+    Args:
+        machine: whose key it is.
+        key: which one.
+        style: only modern records say how a key was delivered, and to what.
+        scope: what keys of such a workload are issued to; empty where no record says it.
+    """
     identity = of_session(machine.role, machine.id, key)
-    if style is Style.MODERN:
+    if style is Style.MODERN and key.delivery:
         identity["sessionContext"]["ec2RoleDelivery"] = key.delivery
-        identity["inScopeOf"] = in_scope_of(machine)
+    if style is Style.MODERN and scope:
+        identity["inScopeOf"] = in_scope_of(machine, scope)
     return identity
 
 
-def in_scope_of(machine: Machine) -> Json:
+def in_scope_of(machine: Machine, scope: str = INSTANCE) -> Json:
     """Return what AWS itself says of whom credentials were issued to: no caller can choose it."""
-    instance = f"arn:aws:ec2:{machine.region}:{machine.role.account}:instance/{machine.id}"
-    return {"issuerType": "AWS::EC2::Instance", "credentialsIssuedTo": instance}
+    role = machine.role
+    named = _RESOURCES[scope].format(region=machine.region, account=role.account, id=machine.id)
+    return {"issuerType": scope, "credentialsIssuedTo": f"arn:{role.partition}:{named}"}
 
 
 def of_session(role: Role, session: str, key: Key) -> Json:
@@ -103,12 +121,14 @@ def of_session(role: Role, session: str, key: Key) -> Json:
     }
 
 
-def of_user(account: str, name: str, user_id: str, access_key_id: str) -> Json:
+def of_user(
+    account: str, name: str, user_id: str, access_key_id: str, partition: str = "aws"
+) -> Json:
     """Return the identity of an IAM user."""
     return {
         "type": "IAMUser",
         "principalId": user_id,
-        "arn": f"arn:aws:iam::{account}:user/{name}",
+        "arn": f"arn:{partition}:iam::{account}:user/{name}",
         "accountId": account,
         "accessKeyId": access_key_id,
         "userName": name,

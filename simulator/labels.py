@@ -20,7 +20,7 @@ FILE = "_expected.json"
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A session of a story: of an instance (``ec2``) or of a role that somebody assumed."""
+    """A session of a story: of a workload (see ``workloads``), or ``assumed`` by somebody."""
 
     story: str
     actor: str

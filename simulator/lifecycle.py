@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from simulator.calls import Call, Json
 from simulator.ids import resource_id, uuid
+from simulator.partitions import partition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -304,7 +305,9 @@ def associate_nat_gateway_address(target: Target) -> Call:
 def create_vpc_endpoint(target: Target) -> Call:
     """Return the call that makes a VPC endpoint in the instance's VPC."""
     endpoint = target.endpoint or resource_id("vpce", target.vpc)
-    service = f"com.amazonaws.{target.machine.region}.ec2"
+    region = target.machine.region
+    owner = ".".join(reversed(partition(region).suffix.split(".")))
+    service = f"{owner}.{region}.ec2"
     request = {
         "VpcId": target.vpc,
         "ServiceName": service,

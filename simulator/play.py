@@ -13,7 +13,7 @@ from simulator.labels import Expected, Labels, Session
 from simulator.moments import iso
 from simulator.record import Record, stamp
 from simulator.stage import Stage
-from simulator.story import Assumed, Instance, Story
+from simulator.story import Assumed, Keyholder, Story
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -69,7 +69,7 @@ def _merged(record: Json, own: Mapping[str, Any]) -> Json:
 
 def _labels(cast: Cast) -> Labels:
     story = cast.story
-    sessions = {actor.name: _of_instance(cast, actor) for actor in story.of(Instance)}
+    sessions = {actor.name: _of_workload(cast, actor) for actor in story.of(Keyholder)}
     sessions |= {actor.name: _of_role(cast, actor) for actor in story.of(Assumed)}
     expected = tuple(
         Expected(sessions[e.session], e.source, e.verdict, e.severity, e.excused)
@@ -80,10 +80,10 @@ def _labels(cast: Cast) -> Labels:
     return Labels((story.name,), tuple(sessions.values()), expected, hidden)
 
 
-def _of_instance(cast: Cast, actor: Instance) -> Session:
+def _of_workload(cast: Cast, actor: Keyholder) -> Session:
     machine = cast.machine(actor.name)
-    role = machine.role
-    return Session(cast.story.name, actor.name, "ec2", role.account, role.name, role.id, machine.id)
+    role, kind = machine.role, actor.kind
+    return Session(cast.story.name, actor.name, kind, role.account, role.name, role.id, machine.id)
 
 
 def _of_role(cast: Cast, actor: Assumed) -> Session:

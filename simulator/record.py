@@ -7,7 +7,7 @@ record reference and of public records of 2018 to 2026.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from simulator.calls import (
     Call,
@@ -21,11 +21,10 @@ from simulator.calls import (
 from simulator.identity import Key, Machine, Role, Style, of_service
 from simulator.ids import EventIds, digest, uuid
 from simulator.moments import expiration
+from simulator.partitions import partition
 from simulator.source import Source
 
 Record = Json
-
-EC2 = "ec2.amazonaws.com"
 
 _VERSIONS = {Style.MODERN: "1.11", Style.OF_2018: "1.05"}
 _DENIED = "You are not authorized to perform this operation."
@@ -103,17 +102,28 @@ def tls_details(server: str) -> Json:
     }
 
 
-def issued_by_ec2(machine: Machine, key: Key, style: Style) -> tuple[Record, Json]:
-    """Return template and identity of EC2's AssumeRole, which gives an instance a key.
+def issued_by(
+    service: str, machine: Machine, key: Key, style: Style, asked: Json | None = None
+) -> tuple[Record, Json]:
+    """Return template and identity of a service's AssumeRole, which gives a workload a key.
 
     As in public records of 2018 to 2024: the identity is the service's, the address is its name,
     and the response has credentials alone.
+
+    Args:
+        service: such as ``ec2.amazonaws.com``; its name in the partition may be another.
+        machine: who gets the key.
+        key: which one.
+        style: of the record.
+        asked: what is asked for beside role and session; then the response names the session.
     """
-    setting = Setting(machine.role.account, machine.region, EC2, style)
-    call = assume_role(machine.role, machine.id, key, style, named=False)
-    made = template(call, Source(EC2), setting, service=EC2)
+    by = partition(machine.region).service(service)
+    setting = Setting(machine.role.account, machine.region, by, style)
+    call = assume_role(machine.role, machine.id, key, style, named=asked is not None)
+    call = replace(call, parameters={**(call.parameters or {}), **(asked or {})})
+    made = template(call, Source(by), setting, service=by)
     made["sharedEventID"] = uuid("shared", key.id)
-    return made, of_service(EC2)
+    return made, of_service(by)
 
 
 def assume_role(role: Role, session: str, key: Key, style: Style, *, named: bool = True) -> Call:
@@ -124,7 +134,7 @@ def assume_role(role: Role, session: str, key: Key, style: Style, *, named: bool
         session: name that the caller chooses for the session.
         key: what is issued.
         style: decides how the expiration is spelt.
-        named: the response names the session, too; EC2's own calls lack that.
+        named: the response names the session, too; calls of EC2 and the like lack that.
     """
     response: Json = {
         "credentials": {

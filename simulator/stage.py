@@ -17,9 +17,10 @@ from simulator.identity import Key, of_service, of_session, on_behalf
 from simulator.ids import uuid
 from simulator.lifecycle import CHANGES, Target
 from simulator.moments import iso
-from simulator.record import Record, Setting, assume_role, issued_by_ec2, template
+from simulator.record import Record, Setting, assume_role, issued_by, template
 from simulator.source import Source
-from simulator.story import Actor, Assumed, Instance, Step, Story, Thief, User
+from simulator.story import Actor, Assumed, Keyholder, Step, Story, Thief, User, Workload
+from simulator.workloads import EKS_POD, INSTANCE_IDENTITY, KINDS, MANAGED_INSTANCE, asked_by_eks
 
 if TYPE_CHECKING:
     from simulator.cast import Cast
@@ -43,7 +44,7 @@ class Stage:
         steps = sorted(_occasions(self._cast.story, self._cast.start), key=lambda one: one[0])
         for at, step, event in steps:
             self._act(at, step, event)
-        return [*self._keys_of_instances(), *self._events]
+        return [*self._keys_of_workloads(), *self._events]
 
     def _act(self, at: datetime, step: Step, event: str) -> None:
         cast, actor = self._cast, self._cast.story.actors[step.who]
@@ -63,8 +64,8 @@ class Stage:
 
     def _identity(self, actor: Actor, at: datetime) -> Json:
         """Return who calls; a role is assumed first, if its key has run out."""
-        if isinstance(actor, Instance | Thief):
-            return self._cast.of_instance(actor, at)
+        if isinstance(actor, Keyholder | Thief):
+            return self._cast.of_workload(actor, at)
         if isinstance(actor, User):
             return self._cast.of_user(actor)
         if not isinstance(actor, Assumed):
@@ -96,11 +97,34 @@ class Stage:
         self._events.append((at, made, who, {}))
         return key
 
-    def _keys_of_instances(self) -> Iterator[Event]:
-        for instance in self._cast.story.of(Instance):
-            machine = self._cast.machine(instance.name)
-            for key in self._cast.issues(instance.name):
-                yield (key.issued, *issued_by_ec2(machine, key, self._cast.style), {})
+    def _keys_of_workloads(self) -> Iterator[Event]:
+        """Return the calls by which workloads get their keys, as far as records show them."""
+        cast = self._cast
+        for holder in cast.story.of(Keyholder):
+            issuer, machine = KINDS[holder.kind].issuer, cast.machine(holder.name)
+            asked = asked_by_eks(machine, holder.name) if holder.kind == EKS_POD else None
+            for key in cast.issues(holder.name):
+                if issuer:
+                    made = issued_by(issuer, machine, key, cast.style, asked)
+                    yield (key.issued, *made, {})
+                elif isinstance(holder, Workload) and holder.kind == MANAGED_INSTANCE:
+                    yield (key.issued, *self._asked_for(holder, key), {})
+
+    def _asked_for(self, managed: Workload, key: Key) -> tuple[Record, Json]:
+        """Return the call by which the identity of an instance gets a key of host management."""
+        cast = self._cast
+        identity = next(
+            other
+            for other in cast.story.of(Workload)
+            if other.kind == INSTANCE_IDENTITY and other.on == managed.on
+        )
+        event, instance = "ssm:RequestManagedInstanceRoleToken", cast.machine(managed.on).id
+        call = usual(event, instance, identity.region, identity.account)
+        given = {"accessKeyId": key.id, "tokenExpirationDate": iso(key.expires)}
+        client = identity.agent or _usual_agent(identity, event, cast)
+        setting = Setting(identity.account, identity.region, client, cast.style)
+        made = template(replace(call, response=given), identity.source, setting)
+        return made, cast.of_workload(identity, key.issued)
 
     def _owner(self, actor: Actor) -> Actor:
         """Return whose session an actor uses."""
@@ -117,11 +141,11 @@ def _occasions(story: Story, start: datetime) -> Iterator[tuple[datetime, Step, 
 
 def _call(cast: Cast, actor: Actor, step: Step, event: str) -> Call:
     name = actor.steals if isinstance(actor, Thief) else actor.name
-    is_instance = isinstance(actor, Instance | Thief)
+    is_workload = isinstance(actor, Keyholder | Thief)
     if step.target:
         call = CHANGES[event](_target(cast, step))
     else:
-        instance = cast.machine(name).id if is_instance else ""
+        instance = cast.machine(name).id if is_workload else ""
         call = usual(event, instance, step.region or actor.region, actor.account)
     if step.parameters is not None:
         parameters = _filled(cast, step.parameters)
@@ -150,8 +174,8 @@ def _filled(cast: Cast, table: Mapping[str, Any]) -> Json:
 
 
 def _usual_agent(actor: Actor, event: str, cast: Cast) -> str:
-    if isinstance(actor, Instance):
-        return agent(client_of(event, "app"), cast.style)
+    if isinstance(actor, Keyholder):
+        return agent(client_of(event, KINDS[actor.kind].client), cast.style)
     if isinstance(actor, Thief | User):
         return agent("thief" if isinstance(actor, Thief) else "admin", cast.style)
     return agent("go", cast.style)

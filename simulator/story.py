@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from simulator.identity import IMDS_V2, Style
 from simulator.lifecycle import BY_INSTANCE, PRIMARY
+from simulator.workloads import EC2_INSTANCE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,27 +66,45 @@ Span = tuple[timedelta, timedelta | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Instance(Actor):
-    """An EC2 instance; EC2 gives it new keys when it is born or started, and at every rotation.
+class Keyholder(Actor):
+    """Whom AWS itself gives new keys of a role, at birth and at every rotation.
 
     Attributes:
-        role: role of its instance profile.
+        kind: of workload; see ``workloads``.
+        role: its role, or empty where its kind has one of AWS's own.
         born: when it gets its first keys.
         rotate: time between two rotations; none where its first keys stay.
         lifetime: of its keys; none where they live as long as EC2's do, 6 h 3 min to 6 h 35 min.
-        off: when it is switched off and gets no keys, from and to; without an end it stays off.
     """
 
+    kind: str = EC2_INSTANCE
     role: str
     born: timedelta
     rotate: timedelta | None
     lifetime: timedelta | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance(Keyholder):
+    """An EC2 instance with an instance profile; it gets new keys at each start, too.
+
+    Attributes:
+        off: when it is switched off and gets no keys, from and to; without an end it stays off.
+    """
+
     off: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Workload(Keyholder):
+    """A workload other than an EC2 instance; ``on`` is the instance whose id it bears, if any."""
+
+    on: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Thief(Actor):
-    """Somebody who calls with an instance's key: the newest one, or that of a given time."""
+    """Somebody who calls with a workload's key: the newest one, or that of a given time."""
 
     steals: str
     delivery: str = IMDS_V2
@@ -99,7 +118,7 @@ class User(Actor):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assumed(Actor):
-    """A role that somebody other than EC2 assumes: another actor, or a service."""
+    """A role that is assumed for no workload's sake: by another actor, or a service."""
 
     role: str
     session: str
@@ -190,3 +209,8 @@ class Story:
     def of(self, kind: type[A]) -> tuple[A, ...]:
         """Return the actors of a kind."""
         return tuple(a for a in self.actors.values() if isinstance(a, kind))
+
+    def off(self, actor: Actor) -> tuple[Span, ...]:
+        """Return when an actor is switched off: an instance, and what is on it."""
+        host = self.actors.get(actor.on) if isinstance(actor, Workload) else actor
+        return host.off if isinstance(host, Instance) else ()

@@ -13,15 +13,26 @@ from typing import TYPE_CHECKING
 
 from simulator.lifecycle import ADDRESSED, CHANGES
 from simulator.source import is_service
-from simulator.story import Assumed, Expect, Instance, Problem, Step, Story, Thief
-from simulator.toml_tables import found
+from simulator.story import (
+    Assumed,
+    Expect,
+    Instance,
+    Keyholder,
+    Problem,
+    Step,
+    Story,
+    Thief,
+    Workload,
+)
+from simulator.toml_tables import found, unknown
 from simulator.verdicts import ALARMS, EXCUSES
+from simulator.workload_checks import in_thief, in_workload
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_-]*)\}", re.ASCII)
-"""``{web}`` stands for the id of the instance ``web`` in parameters and session names."""
+"""``{web}`` stands for the id of the workload ``web`` in parameters and session names."""
 
 
 def mistakes(story: Story, file: str) -> Iterator[Problem]:
@@ -53,10 +64,10 @@ def sources_of(story: Story, session: str) -> set[str]:
 
 
 def _in_actors(story: Story, file: str) -> Iterator[Problem]:
-    instances = [instance.name for instance in story.of(Instance)]
+    for workload in story.of(Workload):
+        yield from in_workload(story, workload, f"{file}, workload.{workload.name}")
     for thief in story.of(Thief):
-        where = f"{file}, thief.{thief.name}, steals"
-        yield from _unknown(thief.steals, instances, "an instance", where)
+        yield from in_thief(story, thief, f"{file}, thief.{thief.name}")
     makers = [a.name for a in story.actors.values()]
     for role in story.of(Assumed):
         where = f"{file}, role.{role.name}"
@@ -64,7 +75,7 @@ def _in_actors(story: Story, file: str) -> Iterator[Problem]:
         others = [name for name in makers if name != role.name]
         if by and not is_service(by):
             advice = "another actor, or a service such as ecs-tasks.amazonaws.com"
-            yield from _unknown(by, others, advice, f"{where}, assumed_by")
+            yield from unknown(by, others, advice, f"{where}, assumed_by")
         if _assumes_itself(story, role):
             yield Problem(
                 f"{where}, assumed_by", "it leads back.", "Begin with a user or instance."
@@ -73,10 +84,10 @@ def _in_actors(story: Story, file: str) -> Iterator[Problem]:
 
 
 def _in_step(story: Story, step: Step, where: str) -> Iterator[Problem]:
-    yield from _unknown(step.who, list(story.actors), "an actor", f"{where}, who")
+    yield from unknown(step.who, list(story.actors), "an actor", f"{where}, who")
     instances = [instance.name for instance in story.of(Instance)]
     if step.target:
-        yield from _unknown(step.target, instances, "an instance", f"{where}, target")
+        yield from unknown(step.target, instances, "an instance", f"{where}, target")
         for call in step.calls:
             if call not in CHANGES:
                 advice = f"A target is for {', '.join(CHANGES)}."
@@ -99,22 +110,24 @@ def _at_wrong_time(story: Story, step: Step, where: str) -> Iterator[Problem]:
         if actor.stolen is not None and step.at < actor.stolen:
             yield Problem(where, "before the key is stolen.", "Let it happen after stolen.")
         actor = story.actors.get(actor.steals)
-    elif isinstance(actor, Instance):
+    elif actor:
         times = (step.at + n * step.every for n in range(step.times))
-        if any(begin <= at < (end or timedelta.max) for at in times for begin, end in actor.off):
+        off = story.off(actor)
+        if any(begin <= at < (end or timedelta.max) for at in times for begin, end in off):
             yield Problem(where, f"while {actor.name} is off.", "Let it happen when it is on.")
-    if isinstance(actor, Instance) and step.at < actor.born:
+    if isinstance(actor, Keyholder) and step.at < actor.born:
         yield Problem(where, f"before {actor.name} is born.", "Let it happen after born.")
 
 
 def _in_expect(story: Story, expect: Expect, where: str) -> Iterator[Problem]:
     thief = story.actors.get(expect.session)
     if isinstance(thief, Thief):
-        advice = f"The session is the instance's: write {thief.steals}."
+        advice = f"The session is whose key it is: write {thief.steals}."
         yield Problem(f"{where}, session", found(expect.session), advice)
         return
-    sessions = [actor.name for actor in chain(story.of(Instance), story.of(Assumed))]
-    wrong = list(_unknown(expect.session, sessions, "an instance or role", f"{where}, session"))
+    sessions = [actor.name for actor in chain(story.of(Keyholder), story.of(Assumed))]
+    what = "an instance, workload or role"
+    wrong = list(unknown(expect.session, sessions, what, f"{where}, session"))
     yield from wrong
     is_whole = all(actor.source for actor in story.actors.values()) and all(
         step.who in story.actors for step in story.steps
@@ -155,9 +168,9 @@ def _in_quiet(story: Story, file: str) -> Iterator[Problem]:
 
 
 def _in_text(story: Story, text: str, where: str) -> Iterator[Problem]:
-    instances = [instance.name for instance in story.of(Instance)]
+    holders = [holder.name for holder in story.of(Keyholder)]
     for name in PLACEHOLDER.findall(text or ""):
-        yield from _unknown(name, instances, "an instance in braces", where)
+        yield from unknown(name, holders, "an instance or workload in braces", where)
 
 
 def _assumes_itself(story: Story, role: Assumed) -> bool:
@@ -169,9 +182,3 @@ def _assumes_itself(story: Story, role: Assumed) -> bool:
         seen.add(actor.name)
         actor = story.actors.get(actor.assumed_by)
     return False
-
-
-def _unknown(name: str, names: list[str], what: str, where: str) -> Iterator[Problem]:
-    if name and name not in names:
-        known = f" Known: {', '.join(names)}." if names else " There is none yet."
-        yield Problem(where, found(name), f"Write {what}.{known}")

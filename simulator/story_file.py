@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -16,9 +17,10 @@ from simulator.story import Actor, Expect, Problem, Step, Story, StoryError
 from simulator.story_checks import mistakes
 from simulator.story_keys import ACTORS, DELIVERIES, EXPECT, STEP, STORY
 from simulator.toml_tables import Key, found, read
+from simulator.workloads import KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]*", re.ASCII)
 
@@ -105,19 +107,29 @@ def _actors(
     for kind, (make, keys) in ACTORS.items():
         for name, table in told[kind].items():
             where = f"{file}, {kind}.{name}"
-            values = read(table, keys, where, problems)
+            values = read(_as_usual(table), keys, where, problems)
             if not _NAME.fullmatch(name):
                 advice = "Name actors in lower-case letters, digits, - and _, a letter first."
                 problems.append(Problem(where, found(name), advice))
             if name in actors:
                 problems.append(Problem(where, "the name is taken.", "Give each actor its own."))
+            host = actors.get(values.get("on") or "")
+            place = {"account": host.account, "region": host.region} if host else told
             for common in ("account", "region"):
-                values[common] = values.get(common) or told[common]
+                values[common] = values.get(common) or place[common]
             if kind == "thief":
                 values["delivery"] = DELIVERIES[values["delivery"]]
             values["source"] = _owned(values.pop("from"), owners)
             actors[name] = make(name=name, **values)
     return actors
+
+
+def _as_usual(table: object) -> object:
+    """Return a table with what is usual for a workload of its kind and not said otherwise."""
+    if not isinstance(table, Mapping) or not isinstance(table.get("kind"), str):
+        return table
+    kind = KINDS.get(table["kind"])
+    return {**kind.usual, **table} if kind else table
 
 
 def _steps(

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from simulator import toml_checks as check
 from simulator.identity import IMDS_V1, IMDS_V2, Style
 from simulator.lifecycle import BY_INSTANCE, BY_INTERFACE, PRIMARY
-from simulator.story import ACCOUNT, REGION, Actor, Assumed, Instance, Thief, User
+from simulator.story import ACCOUNT, REGION, Actor, Assumed, Instance, Thief, User, Workload
 from simulator.toml_tables import Key
 from simulator.verdicts import SEVERITIES, VERDICTS
+from simulator.workloads import OTHERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +30,7 @@ STORY = {
     "trail_from": Key(check.offset, default=timedelta()),
     "endpoint": Key(check.table, default={}),
     "instance": Key(check.table, default={}),
+    "workload": Key(check.table, default={}),
     "thief": Key(check.table, default={}),
     "user": Key(check.table, default={}),
     "role": Key(check.table, default={}),
@@ -41,16 +43,28 @@ _CALLER = {
     "agent": Key(check.text, default=""),
 }
 _ACTOR = {**_CALLER, "account": Key(check.account)}
+_KEYHOLDER = {
+    **_ACTOR,
+    "born": Key(check.offset, default=check.offset("0s")),
+    "rotate": Key(check.rotation, default=check.offset("1h")),
+    "lifetime": Key(check.span),
+}
 ACTORS: Mapping[str, tuple[type[Actor], Mapping[str, Key]]] = {
     "instance": (
         Instance,
         {
-            **_ACTOR,
+            **_KEYHOLDER,
             "role": Key(check.role, is_needed=True),
-            "born": Key(check.offset, default=check.offset("0s")),
-            "rotate": Key(check.rotation, default=check.offset("1h")),
-            "lifetime": Key(check.span),
             "off": Key(check.spans, default=()),
+        },
+    ),
+    "workload": (
+        Workload,
+        {
+            **_KEYHOLDER,
+            "kind": Key(check.one_of(*OTHERS), is_needed=True),
+            "role": Key(check.role, default=""),
+            "on": Key(check.text, default=""),
         },
     ),
     "thief": (

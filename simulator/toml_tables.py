@@ -6,9 +6,12 @@ import difflib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simulator.story import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
 
 _LONGEST = 80
 
@@ -54,6 +57,13 @@ def found(value: object) -> str:
     """Return a value as a problem shows it."""
     shown = json.dumps(value, default=str, ensure_ascii=True)
     return f"found {shown if len(shown) <= _LONGEST else shown[:_LONGEST] + '...'}."
+
+
+def unknown(name: str, names: Collection[str], what: str, where: str) -> Iterator[Problem]:
+    """Return what is wrong with a name that must be one of several; no name is passed over."""
+    if name and name not in names:
+        known = f" Known: {', '.join(names)}." if names else " There is none yet."
+        yield Problem(where, found(name), f"Write {what}.{known}")
 
 
 def _value(

@@ -14,10 +14,11 @@ from simulator import keys
 from simulator.agents import agent, client_of
 from simulator.calls import OF_INSTANCE, Json, usual
 from simulator.fleet import HOUR, Box, Fleet
-from simulator.identity import IMDS_V1, IMDS_V2, Key, of_instance, on_behalf
+from simulator.identity import IMDS_V1, IMDS_V2, Key, of_workload, on_behalf
 from simulator.ids import EventIds
+from simulator.partitions import EC2
 from simulator.people import Event, People
-from simulator.record import Record, Setting, issued_by_ec2, stamp, template
+from simulator.record import Record, Setting, issued_by, stamp, template
 from simulator.source import INTERNAL, Source
 
 if TYPE_CHECKING:
@@ -148,11 +149,11 @@ class Traffic:
     def _issued(self, box: Box, second: int) -> Iterator[Event]:
         """Return EC2's AssumeRole: two in the same second at first, one each hour after that."""
         count, style = (second - box.issued) // HOUR, self._plan.style
-        yield (second, *issued_by_ec2(box.machine, self._held(box, count)[1], style), {})
+        yield (second, *issued_by(EC2, box.machine, self._held(box, count)[1], style), {})
         if count == 0:
             other = IMDS_V1 if box.delivery == IMDS_V2 else IMDS_V2
             key = self._key(box, count, other)
-            yield (second, *issued_by_ec2(box.machine, key, style), {})
+            yield (second, *issued_by(EC2, box.machine, key, style), {})
 
     def _who(self, box: Box, second: int) -> Json:
         """Return who calls with the key that an instance has at a second."""
@@ -164,11 +165,11 @@ class Traffic:
         held = self._keys.get(place)
         if held is None or held[0] != count:
             key = self._key(box, count, box.delivery)
-            held = count, key, of_instance(box.machine, key, self._plan.style)
+            held = count, key, of_workload(box.machine, key, self._plan.style)
             self._keys[place] = held
         return held
 
     def _key(self, box: Box, count: int, delivery: str) -> Key:
         issued = self._plan.start + timedelta(seconds=box.issued + count * HOUR)
         words = ("fleet", self._plan.seed, box.machine.id, count, delivery)
-        return keys.of_ec2(issued, delivery, *words)
+        return keys.issue(issued, delivery, *words)

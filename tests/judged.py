@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date
 from functools import reduce
@@ -80,22 +80,27 @@ def _entry(entry: Allowed) -> tuple[Any, ...]:
 _PARTS = (sightings, credentials, inventory, address_changes)
 
 
-def memories(batches: Iterable[DataFrame]) -> Memories:
+def memories(batches: Iterable[DataFrame], others: Collection[str] = ()) -> Memories:
     """Summarise batches of records one by one, as runs do."""
     whole: list[tuple[DataFrame, ...]] = []
     for number, batch in enumerate(batches, start=1):
-        summarised = summary(batch, bucket_hours=6).localCheckpoint()
+        summarised = summary(batch, 6, others).localCheckpoint()
         parts = (f(summarised, number) for f in _PARTS)
         whole.append(tuple(parts))
     return Memories(*[reduce(DataFrame.union, part) for part in zip(*whole, strict=True)])
 
 
 def judged(
-    spark: SparkSession, rows: Iterable[dict[str, Any]], world_: World | None = None, **method: Any
+    spark: SparkSession,
+    rows: Iterable[dict[str, Any]],
+    world_: World | None = None,
+    others: Collection[str] = (),
+    **method: Any,
 ) -> Verdicts:
-    """Verdicts of one batch of records, with default settings but for ``method``."""
+    """Verdicts of one batch of records, with default settings but for ``method`` and ``others``."""
     settings = load(None, {"method": method} if method else {})
-    return judge(memories([records(spark, rows)]), world_ or world(spark), settings.method)
+    told = memories([records(spark, rows)], others)
+    return judge(told, world_ or world(spark), settings.method, others)
 
 
 def verdicts(result: Verdicts) -> dict[tuple[str, str], Any]:

@@ -10,11 +10,14 @@ import pytest
 
 from jobs.simulate import simulate
 from tests.runs import results, rows, run, snapshots
+from transforms.workloads import OTHERS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 RUN_ONLY = {"runs", "writer"}
+ALL_ON = dict.fromkeys(OTHERS, True)
+"""Every workload is judged: stories play in all of them."""
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +37,7 @@ def judged(spark, trails, tmp_path_factory):
     warehouses = {}
     for shape in ("cloudtrail-json", "cloudtrail-parquet"):
         warehouse = tmp_path_factory.mktemp(f"in-one-{shape}")
-        counts = run(trails[0] / shape, warehouse).counts
+        counts = run(trails[0] / shape, warehouse, workloads=ALL_ON).counts
         warehouses[shape] = (warehouse, counts)
     return warehouses
 
@@ -117,7 +120,7 @@ def test_a_run_without_new_files_writes_runs_and_lease_alone(spark, trails, judg
     warehouse = judged["cloudtrail-parquet"][0]
     before = snapshots(warehouse)
 
-    run(trails[0] / "cloudtrail-parquet", warehouse)
+    run(trails[0] / "cloudtrail-parquet", warehouse, workloads=ALL_ON)
 
     after = snapshots(warehouse)
     assert {name for name in after if after[name] != before[name]} == RUN_ONLY
@@ -133,9 +136,14 @@ def test_other_settings_judge_everything_anew(spark, trails, judged):
     )
     source = "54.240.230.177"
 
-    excused = run(trails[0] / "cloudtrail-parquet", warehouse, allow_list={"file": str(allowed)})
+    excused = run(
+        trails[0] / "cloudtrail-parquet",
+        warehouse,
+        allow_list={"file": str(allowed)},
+        workloads=ALL_ON,
+    )
     closed = [f for f in rows(warehouse, "findings") if f["source"] == source]
-    run(trails[0] / "cloudtrail-parquet", warehouse)
+    run(trails[0] / "cloudtrail-parquet", warehouse, workloads=ALL_ON)
     opened = [f for f in rows(warehouse, "findings") if f["source"] == source]
 
     assert excused.counts["findings changed"] == 1
@@ -158,7 +166,7 @@ def test_many_runs_are_one(spark, trails, judged, tmp_path):
             target = arriving / file.relative_to(trail)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(file, target)
-        run(arriving, warehouse, inputs={"batch_bytes": "1 MiB"})
+        run(arriving, warehouse, inputs={"batch_bytes": "1 MiB"}, workloads=ALL_ON)
 
     once, many = results(judged["cloudtrail-json"][0]), results(warehouse)
     still_open = [f for f in many["findings"] if f["status"] == "open"]

@@ -9,21 +9,21 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from transforms.ip import prefix
-from transforms.sessions import EC2
+from transforms.ip import network24_48
 from transforms.stays import PLACE, PUBLIC, SESSION, merged, network
+from transforms.workloads import WITH_HOME
 
 
 def lives(credentials: DataFrame, stays: DataFrame) -> DataFrame:
-    """EC2's AssumeRole calls of each session, as signs of life: session_id, alive_at, region."""
-    sessions = _ec2(stays).select(
+    """Keys that services issue, as signs of life of sessions: session_id, alive_at, region."""
+    sessions = _with_home(stays).select(
         "session_id",
         "account_id",
         "session_name",
         F.substring_index("role_arn", "/", -1).alias("role_name"),
     )
     return (
-        credentials.where("by_ec2")
+        credentials.where("issued_for is not null")
         .select(
             "account_id",
             "session_name",
@@ -38,12 +38,12 @@ def lives(credentials: DataFrame, stays: DataFrame) -> DataFrame:
 
 
 def presences(stays: DataFrame, addresses: DataFrame, ttl_hours: float) -> DataFrame:
-    """Direct stays of instances, whatever the agent: what can be home.
+    """Direct stays of workloads that have a home, whatever the agent: what can be home.
 
     One row per session, source and stay, with ``network``, ``aws`` (public and in AWS space),
     ``aws_region`` of its prefix, and ``prefix``: the /24 or /48 of a public address outside.
     """
-    direct = _ec2(stays).where(F.col("kind") == "direct")
+    direct = _with_home(stays).where(F.col("kind") == "direct")
     return (
         merged(direct, (*SESSION, *PLACE), ttl_hours, [F.bit_or("marks").alias("marks")])
         .withColumn("network", network())
@@ -54,7 +54,7 @@ def presences(stays: DataFrame, addresses: DataFrame, ttl_hours: float) -> DataF
         )
         .withColumn("aws", F.col("source_kind").isin(*PUBLIC) & F.coalesce("aws", F.lit(False)))
         .withColumn("aws_region", F.when(F.col("aws"), F.col("aws_region")))
-        .withColumn("prefix", F.when(_outside_aws(), prefix(F.col("source_address"), 3, 3)))
+        .withColumn("prefix", F.when(_outside_aws(), network24_48(F.col("source_address"))))
     )
 
 
@@ -99,8 +99,8 @@ def births(presences: DataFrame, lives: DataFrame, window_hours: int) -> DataFra
 def own_regions(stays: DataFrame, lives: DataFrame, births: DataFrame) -> DataFrame:
     """Region of each session, by the best witness: session_id, own_region.
 
-    ``inScopeOf`` names it; else the region of EC2's AssumeRole; else of calls through an
-    endpoint; else of the birth home's prefix. A session of unknown region has no row.
+    ``inScopeOf`` names it; else the region of its service's AssumeRole; else of calls through
+    an endpoint; else of the birth home's prefix. A session of unknown region has no row.
     """
 
     def witness(rows: DataFrame, rank: int, region: str) -> DataFrame:
@@ -144,8 +144,8 @@ def our_accounts(inventory: DataFrame, stays: DataFrame, listed: DataFrame) -> D
     return listed.select("account_id").union(seen).union(untold).distinct()
 
 
-def _ec2(stays: DataFrame) -> DataFrame:
-    return stays.where(F.col("session_kind") == EC2)
+def _with_home(stays: DataFrame) -> DataFrame:
+    return stays.where(F.col("session_kind").isin(*WITH_HOME))
 
 
 def _outside_aws() -> Column:

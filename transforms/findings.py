@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
@@ -20,7 +22,7 @@ def suspicious(pairs: DataFrame) -> DataFrame:
         "*",
         F.col("endpoint_owner").alias("vpc_endpoint_account_id"),
         _signals().alias("signals"),
-        F.when(F.col("verdict") == "outside_home", F.lit("unknown"))
+        F.when(F.col("verdict").isin("outside_home", "weak_signal"), F.lit("unknown"))
         .otherwise(F.lit("source"))
         .alias("likely_intruder"),
     )
@@ -77,13 +79,16 @@ def suspicious_calls(placed: DataFrame) -> DataFrame:
     return placed.where(F.col("kind").isin(*kinds))
 
 
-def calls(records: DataFrame, wanted: DataFrame, max_calls: int) -> DataFrame:
+def calls(
+    records: DataFrame, wanted: DataFrame, max_calls: int, others: Collection[str] = ()
+) -> DataFrame:
     """``schemas.FINDING_CALLS`` found in records: each event once, bounded per finding.
 
     Calls that a service made, or that another party sent, are left out: the ladder excuses them.
+    ``others`` are the kinds of workload that are judged beside EC2 instances.
     """
     events = records.where(F.col("reject_reason").isNull() & F.col("event_time").isNotNull())
-    identity = session_columns()
+    identity = session_columns(others)
     of_session = (
         events.withColumn("session_name", identity["session_name"])
         .join(
@@ -100,6 +105,7 @@ def calls(records: DataFrame, wanted: DataFrame, max_calls: int) -> DataFrame:
                 "forwarded": is_forwarded(),
                 "event_key": event_key(),
                 "amends": F.col("original_event_id").isNotNull(),
+                "issued_access_key_id": issued_key(),
             }
         )
     )
@@ -140,6 +146,11 @@ def event_key() -> Column:
     )
     shared = F.concat(F.lit("shared:"), F.col("shared_event_id"))
     return F.coalesce(shared, "original_event_id", "event_id", F.substring(content, 1, 32))
+
+
+def issued_key() -> Column:
+    """Key that a call gave out, as AssumeRole does: what to follow next."""
+    return F.get_json_object("response_elements", "$.credentials.accessKeyId")
 
 
 def bounded(found: DataFrame, max_calls: int) -> DataFrame:
@@ -309,6 +320,8 @@ def _signals() -> Column:
     )
     at_home = F.array_contains("home", F.col("source"))
     return F.concat(
-        F.when(at_home, F.array().cast("array<string>")).otherwise(F.col("signs")),
+        F.when(F.col("verdict") == "weak_signal", F.col("weak_signs"))
+        .when(at_home, F.array().cast("array<string>"))
+        .otherwise(F.col("signs")),
         F.array_compact(said),
     )

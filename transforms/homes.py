@@ -14,7 +14,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from transforms import schemas
-from transforms.ip import prefix
+from transforms.ip import network24_48
 from transforms.shared import of_another, own_endpoint
 from transforms.stays import PUBLIC, STAY, hours, merged, minutes
 
@@ -149,7 +149,7 @@ def _items(presences: DataFrame, births: DataFrame, fold: Fold) -> DataFrame:
         "aws",
         F.col("source_kind").isin(*PUBLIC).alias("public"),
         F.col("source_address").alias("address"),
-        prefix(F.col("source_address"), 3, 3).alias("prefix24"),
+        network24_48(F.col("source_address")).alias("prefix24"),
         "egress",
         "explained",
         "gives_way",

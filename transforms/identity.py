@@ -1,4 +1,4 @@
-"""Who made a call: the role session of an EC2 instance, or nobody that is judged.
+"""Who made a call: the role session of a workload, or nobody that is judged.
 
 Method, section 1. The session is account, role id and session name, never the access key:
 one instance holds several keys at once. ``arn`` and ``principalId`` are both read, as either
@@ -7,19 +7,35 @@ may be missing, masked or cut.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-INSTANCE_NAME = "^i-[0-9a-f]{8,17}$"
-"""Session names that look like an instance id; applications choose such names, too."""
+from transforms.workloads import (
+    ECS_TASK,
+    EKS_POD,
+    INSTANCE_IDENTITY,
+    INSTANCE_NAME,
+    LAMBDA,
+    MANAGED_INSTANCE,
+    WORKLOADS,
+)
 
 PROOF_IN_SCOPE, PROOF_DELIVERY, PROOF_UNKNOWN_KEY = "in_scope_of", "delivery", "unknown key"
 
 _SSM_DEFAULT_ROLE = "AWSSystemsManagerDefaultEC2InstanceManagementRole"
 
 
-def session_columns() -> dict[str, Column]:
-    """Columns of the session of a record: all null where it is none that is judged."""
+def session_columns(others: Collection[str] = ()) -> dict[str, Column]:
+    """Columns of the session of a record: all null where it is none that is judged.
+
+    ``proof`` says why it is one: the word of AWS, the kind of workload where the role itself
+    tells it, or else the key, which the AssumeRole calls settle later.
+
+    Args:
+        others: kinds of workload that are judged beside EC2 instances.
+    """
     arn, principal = F.col("arn"), F.col("principal_id")
     by_arn = arn.like("%:assumed-role/%/%")
     role_name = F.when(by_arn, F.substring_index(F.substring_index(arn, "/", 2), "/", -1))
@@ -29,26 +45,24 @@ def session_columns() -> dict[str, Column]:
     account = F.coalesce(
         F.when(by_arn, _arn_part(arn, 5)), F.col("account_id"), F.col("issuer_account_id")
     )
-    proof = _proof(name)
+    proof = _proof(name, role_name, principal, others)
     judged = (
         F.coalesce(by_arn | (F.col("identity_type") == "AssumedRole"), F.lit(False))
         & proof.isNotNull()
         & name.isNotNull()
         & account.isNotNull()
-        & ~_of_another_role(role_name, principal)
     )
-    role_id = F.coalesce(
-        F.col("issuer_principal_id"), F.nullif(F.substring_index(principal, ":", 1), F.lit(""))
-    )
-    instance = F.coalesce(F.when(_in_scope(), _issued_to_instance()), name)
+    in_scope = _in_scope("AWS::EC2::Instance", "arn:%:ec2:%:instance/%")
+    told = in_scope | _in_scope_of_function() if LAMBDA in others else in_scope
+    instance = F.coalesce(F.when(in_scope, _issued_to_instance()), name)
     return {
         "account_id": F.when(judged, account),
-        "role_id": F.when(judged, role_id),
+        "role_id": F.when(judged, _role_id(principal)),
         "role_arn": F.when(judged, F.coalesce(F.col("issuer_arn"), _role_arn(arn, role_name))),
         "session_name": F.when(judged, name),
         "instance_id": F.when(judged, instance),
         "instance_region": F.when(
-            judged & _in_scope(), F.nullif(_arn_part(F.col("in_scope_issued_to"), 4), F.lit(""))
+            judged & told, F.nullif(_arn_part(F.col("in_scope_issued_to"), 4), F.lit(""))
         ),
         "proof": F.when(judged, proof),
     }
@@ -59,33 +73,72 @@ def role_name(role_arn: Column) -> Column:
     return F.substring_index(role_arn, "/", -1)
 
 
-def _in_scope() -> Column:
-    issued_to = F.col("in_scope_issued_to")
-    return F.coalesce(
-        (F.col("in_scope_issuer_type") == "AWS::EC2::Instance")
-        & issued_to.like("arn:%:ec2:%:instance/%"),
-        F.lit(False),
-    )
+def may_be_workload(session_name: Column, others: Collection[str] = ()) -> Column:
+    """Tell whether a session name looks like that of a judged workload."""
+    looks = session_name.startswith("i-") & session_name.rlike(INSTANCE_NAME)
+    for kind in (ECS_TASK, EKS_POD):
+        if kind in others:
+            looks = looks | session_name.rlike(_pattern(kind))
+    return looks
+
+
+def _pattern(kind: str) -> str:
+    named = WORKLOADS[kind].named
+    if named is None:
+        msg = f"{kind} has no names of its own"
+        raise ValueError(msg)
+    return named
+
+
+def _in_scope(issuer: str, issued_to: str) -> Column:
+    told = F.col("in_scope_issued_to").like(issued_to)
+    return F.coalesce((F.col("in_scope_issuer_type") == issuer) & told, F.lit(False))
+
+
+def _in_scope_of_function() -> Column:
+    return _in_scope("AWS::Lambda::Function", "arn:%:lambda:%:function:%")
 
 
 def _issued_to_instance() -> Column:
     return F.substring_index(F.col("in_scope_issued_to"), "/", -1)
 
 
-def _proof(name: Column) -> Column:
-    """Say what makes the session an instance's; a key where only the name speaks for it."""
+def _proof(name: Column, role: Column, principal: Column, others: Collection[str]) -> Column:
+    """Say what makes the session a workload's; a key where only the name speaks for it.
+
+    Roles that AWS itself gives an instance come first: they are never merged with the
+    instance's own role.
+    """
+    no = F.lit(False)
+    identity = F.coalesce(role.startswith("aws:") | principal.like("%:aws:ec2-%"), no)
+    managed = F.coalesce(role == _SSM_DEFAULT_ROLE, no)
     looks_like_instance = name.startswith("i-") & name.rlike(INSTANCE_NAME)
+
+    def if_judged(kind: str) -> Column:
+        return F.when(looks_like_instance, F.lit(kind)) if kind in others else F.lit(None)
+
+    proof = F.when(identity, if_judged(INSTANCE_IDENTITY)).when(
+        managed, if_judged(MANAGED_INSTANCE)
+    )
+    if LAMBDA in others:
+        proof = proof.when(_in_scope_of_function(), F.lit(LAMBDA))
     return (
-        F.when(_in_scope(), F.lit(PROOF_IN_SCOPE))
-        .when(looks_like_instance & F.col("ec2_role_delivery").isNotNull(), F.lit(PROOF_DELIVERY))
-        .when(looks_like_instance, F.coalesce(F.col("access_key_id"), F.lit(PROOF_UNKNOWN_KEY)))
+        proof.when(_in_scope("AWS::EC2::Instance", "arn:%:ec2:%:instance/%"), PROOF_IN_SCOPE)
+        .when(looks_like_instance & F.col("ec2_role_delivery").isNotNull(), PROOF_DELIVERY)
+        .when(
+            may_be_workload(name, others),
+            F.coalesce(F.col("access_key_id"), F.lit(PROOF_UNKNOWN_KEY)),
+        )
     )
 
 
-def _of_another_role(role: Column, principal: Column) -> Column:
-    """Roles that AWS itself gives an instance: never merged with the instance's own role."""
-    return F.coalesce(role.startswith("aws:") | (role == _SSM_DEFAULT_ROLE), F.lit(False)) | (
-        F.coalesce(principal.like("%:aws:ec2-%"), F.lit(False))
+def _role_id(principal: Column) -> Column:
+    """Unique id of the role; that of AWS's own roles is ``account:aws:ec2-instance``."""
+    own_of_aws = principal.like("%:aws:ec2-%")
+    return F.coalesce(
+        F.col("issuer_principal_id"),
+        F.when(own_of_aws, F.substring_index(principal, ":", 3)),
+        F.nullif(F.substring_index(principal, ":", 1), F.lit("")),
     )
 
 

@@ -6,14 +6,27 @@ worst unexcused stay, and its times cover only unexcused stays.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from transforms import schemas
+from transforms.ip import network24_48
 from transforms.marks import CONSOLE
 from transforms.rules import in_words, verdict_columns
-from transforms.sessions import EC2, SELF_ASSUMED
-from transforms.stays import PLACE, SESSION, merged
+from transforms.sessions import SELF_ASSUMED
+from transforms.signal_names import MEANING
+from transforms.stays import PLACE, PUBLIC, SESSION, merged
+from transforms.workloads import (
+    EC2,
+    ECS_TASK,
+    EKS_POD,
+    INSTANCE_IDENTITY,
+    LAMBDA,
+    MANAGED_INSTANCE,
+    WORKLOADS,
+)
 
 _FLAGS = (
     "aws",
@@ -91,7 +104,7 @@ def other_stays(
     """
     borrowed = _borrowed(credentials, at_home)
     name = ["account_id", "role_name", "session_name"]
-    is_own = F.col("session_kind") == EC2
+    is_own = F.col("session_kind").isin(*WORKLOADS)
     rows = stays.where(~is_own | (F.col("kind") != "direct"))
     merged_rows = merged(
         rows, (*SESSION, *PLACE, "kind"), ttl_hours, [F.bit_or("marks").alias("marks")]
@@ -104,8 +117,39 @@ def other_stays(
     )
 
 
-def judged(direct: DataFrame, others: DataFrame, folded: DataFrame, n: int) -> DataFrame:
-    """Every stay that is no undisputed home, with its verdict and all that the ladder reads."""
+def functions_outside(
+    stays: DataFrame, addresses: DataFrame, shared: DataFrame, ttl_hours: float
+) -> DataFrame:
+    """Direct stays of Lambda functions outside AWS space: a function has no other home.
+
+    Args:
+        stays: rows of ``schemas.STAYS``.
+        addresses: ``address``, ``aws``: which addresses lie in AWS space.
+        shared: rows of :func:`transforms.shared.with_shared_facts`: egress outside AWS space that
+            functions in our networks use, too.
+        ttl_hours: silence that ends a stay.
+    """
+    outside = addresses.where("not aws").select(F.col("address").alias("source_address"))
+    egress = shared.where("egress and prefix is not null").select("prefix", "egress").distinct()
+    direct = (
+        stays.where((F.col("session_kind") == LAMBDA) & (F.col("kind") == "direct"))
+        .where(F.col("source_kind").isin(*PUBLIC))
+        .join(outside, on="source_address", how="left_semi")
+    )
+    return (
+        merged(direct, (*SESSION, *PLACE, "kind"), ttl_hours, [F.bit_or("marks").alias("marks")])
+        .withColumn("prefix", network24_48(F.col("source_address")))
+        .join(F.broadcast(egress), on="prefix", how="left")
+    )
+
+
+def judged(
+    direct: DataFrame, others: DataFrame, folded: DataFrame, weak: DataFrame | None, n: int
+) -> DataFrame:
+    """Every stay that is no undisputed home, with its verdict and all that the ladder reads.
+
+    ``weak`` are rows of :func:`transforms.signals.weak_signals`, where those are wanted.
+    """
     homes = folded.select(
         "session_id",
         F.array_distinct(F.transform("homes", lambda h: h["source"])).alias("home"),
@@ -115,6 +159,7 @@ def judged(direct: DataFrame, others: DataFrame, folded: DataFrame, n: int) -> D
     rows = direct.unionByName(others, allowMissingColumns=True).join(
         homes, on="session_id", how="left"
     )
+    rows = _with_weak_signals(rows, weak)
     account = Window.partitionBy("account_id")
     private = F.when(
         (F.col("source_kind") == "private") & (F.col("outcome") == "mismatch"), F.col("instance_id")
@@ -133,6 +178,7 @@ def judged(direct: DataFrame, others: DataFrame, folded: DataFrame, n: int) -> D
             | F.col("console")
             | F.col("not_running")
             | F.col("speaks_for_endpoint")
+            | F.col("weak_signal")
         )
         .withColumn("n", F.lit(n))
         .withColumn("others_private", others_private - private.isNotNull().cast("int"))
@@ -147,9 +193,22 @@ def judged(direct: DataFrame, others: DataFrame, folded: DataFrame, n: int) -> D
     )
 
 
+def _with_weak_signals(rows: DataFrame, weak: DataFrame | None) -> DataFrame:
+    none = F.lit(None).cast("array<string>")
+    told = (
+        rows.withColumn("weak_signs", none)
+        if weak is None
+        else rows.join(weak, on=["session_id", "source"], how="left")
+    )
+    at_home = F.col("outcome") == "home"
+    return told.withColumn(
+        "weak_signal", F.coalesce(at_home & F.col("weak_signs").isNotNull(), F.lit(False))
+    )
+
+
 def _console() -> Column:
-    of_instance = F.col("session_kind") == EC2
-    return of_instance & (F.coalesce("marks", F.lit(0)).bitwiseAND(CONSOLE) != 0)
+    of_workload = F.col("session_kind").isin(*WORKLOADS)
+    return of_workload & (F.coalesce("marks", F.lit(0)).bitwiseAND(CONSOLE) != 0)
 
 
 def pairs(judged: DataFrame, at_home: DataFrame) -> DataFrame:
@@ -189,7 +248,7 @@ def mismatches(pairs: DataFrame) -> DataFrame:
 
 
 def _borrowed(credentials: DataFrame, at_home: DataFrame) -> DataFrame:
-    """Who, other than EC2, assumed a role under a name: in words, and whether from elsewhere."""
+    """Who, but no service for a workload, assumed a role under a name, and if from elsewhere."""
     home = at_home.select(
         F.col("account_id").alias("issued_by_account_id"),
         F.col("role_id").alias("issued_by_role_id"),
@@ -199,7 +258,7 @@ def _borrowed(credentials: DataFrame, at_home: DataFrame) -> DataFrame:
     ).distinct()
     by = F.sort_array(F.collect_set("issued_by"))
     return (
-        credentials.where(~F.col("by_ec2"))
+        credentials.where("issued_for is null")
         .join(
             home,
             on=[
@@ -227,9 +286,9 @@ def _borrowed(credentials: DataFrame, at_home: DataFrame) -> DataFrame:
 
 def _words() -> dict[str, Column]:
     """Parts of sentences that several rules use."""
-    do_next = F.lit(
-        "Replace the instance profile, then revoke the role's older sessions, and look at what was "
-        "called."
+    do_next = F.concat(
+        _by_workload(_FIRST),
+        F.lit(", then revoke the role's older sessions, and look at what was called."),
     )
     instance = F.concat(
         F.col("instance_id"),
@@ -240,11 +299,16 @@ def _words() -> dict[str, Column]:
         F.lit(")"),
     )
     home = F.when(F.size("home") > 0, _home_text()).otherwise(
-        F.lit("This session has no known home.")
+        F.when(
+            F.col("session_kind") == LAMBDA, F.lit("A function runs inside AWS, wherever it is.")
+        ).otherwise(F.lit("This session has no known home."))
     )
+    noun = _by_workload({kind: workload.noun for kind, workload in WORKLOADS.items()})
     return {
         "instance": instance,
-        "calls_came": F.lit("Calls signed with the instance's credentials came"),
+        "workload": noun,
+        "calls_came": F.concat(F.lit("Calls signed with the "), noun, F.lit("'s credentials came")),
+        "signs_text": F.array_join(F.transform("weak_signs", _meaning), "; "),
         "home_text": home,
         "how_new": F.when(F.col("after_silence"), F.lit(" The calls follow a long silence."))
         .when(
@@ -291,6 +355,30 @@ def _words() -> dict[str, Column]:
         "neighbour_text": F.coalesce("holder", "neighbour"),
         "assumer": F.coalesce("assumer", F.lit("No AssumeRole of it is on record.")),
     }
+
+
+_FIRST = {
+    EC2: "Replace the instance profile",
+    ECS_TASK: "Stop the task and give its service another task role",
+    EKS_POD: "Delete the pod and give its service account another role",
+    LAMBDA: "Give the function another role",
+    MANAGED_INSTANCE: "Isolate the instance and deregister it from Systems Manager",
+    INSTANCE_IDENTITY: "Isolate the instance: its identity role cannot be replaced",
+}
+"""What comes before keys are revoked, as long as the workload would fetch new ones."""
+
+
+def _by_workload(texts: Mapping[str, str]) -> Column:
+    """A text by kind of session; a borrowed name is taken for an instance's."""
+    kind = F.col("session_kind")
+    return F.coalesce(
+        *[F.when(kind == name, F.lit(text)) for name, text in texts.items() if name != EC2],
+        F.lit(texts[EC2]),
+    )
+
+
+def _meaning(sign: Column) -> Column:
+    return F.coalesce(*[F.when(sign == name, F.lit(text)) for name, text in MEANING.items()])
 
 
 def _home_text() -> Column:

@@ -1,9 +1,12 @@
 """The ladder of verdicts: first match wins, and the order is part of the contract.
 
 Method, section 8. A rule is one entry of ``LADDER``: a function whose name is the verdict and
-whose docstring is the manual, with the condition it returns, a severity and a reason in words.
+whose docstring is the manual, with the condition it returns, a severity, a reason in words, and
+two texts for people alone: what an analyst does next, and known ways around the rule (of an
+alarm, how a thief who knows it gets past; of an excuse, how he abuses it and what stops him).
 Adding a rule touches nothing else. ``{column}`` in a title or reason is a column of the row
-judged; every row has all of them (see ``transforms/mismatches.py``).
+judged; every row has all of them (see ``transforms/mismatches.py``). ``{instance}`` is the
+workload's id and role, ``{workload}`` what people call its kind: instance, task, pod, function.
 """
 
 from __future__ import annotations
@@ -15,10 +18,11 @@ from dataclasses import dataclass
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
+from transforms.sessions import BORROWED
 from transforms.shared import of_another, own_endpoint
 from transforms.stays import PUBLIC
 
-LADDER_VERSION = 2
+LADDER_VERSION = 3
 """Rises when a verdict may come out otherwise: part of the settings digest."""
 
 SEVERITIES = ("critical", "high", "medium", "low", "informational")
@@ -28,10 +32,18 @@ Condition = Callable[[], Column]
 
 @dataclass(frozen=True)
 class Rule:
-    """One rung: name, manual, condition, severity (none where it excuses), title and reason.
+    """One rung of the ladder.
 
-    ``unless`` are other severities, each with the condition under which it holds: the first of
-    them counts.
+    Attributes:
+        name: the verdict.
+        manual: when it holds, in words.
+        holds: the condition.
+        severity: how bad it is; none where it excuses.
+        title: the finding in one sentence.
+        reason: why, with values of the row.
+        next_step: what an analyst does next; of an excuse, what he looks at if he doubts it.
+        ways_around: how a thief who knows the rule gets past it, or abuses it; what stops him.
+        unless: other severities, each with the condition under which it holds: the first counts.
     """
 
     name: str
@@ -40,6 +52,8 @@ class Rule:
     severity: str | None
     title: str
     reason: str
+    next_step: str
+    ways_around: str
     unless: tuple[tuple[str, Condition], ...] = ()
 
     @property
@@ -70,24 +84,32 @@ def _manual(holds: Condition) -> str:
     return holds.__doc__
 
 
-def excuse(*, reason: str) -> Callable[[Condition], Condition]:
+def excuse(*, reason: str, next_step: str, ways_around: str) -> Callable[[Condition], Condition]:
     """Add a rule that excuses to the end of the ladder."""
 
     def add(holds: Condition) -> Condition:
-        LADDER.append(Rule(holds.__name__, _manual(holds), holds, None, "", reason))
+        name, manual = holds.__name__, _manual(holds)
+        LADDER.append(Rule(name, manual, holds, None, "", reason, next_step, ways_around))
         return holds
 
     return add
 
 
-def alarm(
-    *, severity: str, title: str, reason: str, unless: tuple[tuple[str, Condition], ...] = ()
+def alarm(  # noqa: PLR0913 - what must be said of a finding
+    *,
+    severity: str,
+    title: str,
+    reason: str,
+    next_step: str,
+    ways_around: str,
+    unless: tuple[tuple[str, Condition], ...] = (),
 ) -> Callable[[Condition], Condition]:
     """Add a rule that makes a finding to the end of the ladder."""
 
     def add(holds: Condition) -> Condition:
         name, manual = holds.__name__, _manual(holds)
-        LADDER.append(Rule(name, manual, holds, severity, title, reason, unless))
+        texts = title, reason, next_step, ways_around
+        LADDER.append(Rule(name, manual, holds, severity, *texts, unless))
         return holds
 
     return add
@@ -95,6 +117,11 @@ def alarm(
 
 def _mismatch() -> Column:
     return F.col("outcome") == "mismatch"
+
+
+def _by_address() -> Column:
+    """The row is here for its address, not for signs at an undisputed home."""
+    return ~F.col("weak_signal")
 
 
 def _through_endpoint() -> Column:
@@ -107,7 +134,12 @@ def _public() -> Column:
 
 @excuse(
     reason="{source} is on the allow-list until {allow_expires} (owner {allow_owner}: "
-    "{allow_reason})."
+    "{allow_reason}).",
+    next_step="In doubt, ask the owner whether the entry still holds. Narrow it to an account, a "
+    "role and a smaller network, and let it expire soon.",
+    ways_around="Whoever can call from a listed network or endpoint is excused, whatever else "
+    "speaks against him; a listed account covers every endpoint it owns. Only account, role and "
+    "expiry limit that, and a console or an instance that is down is excused only by name.",
 )
 def allow_listed() -> Column:
     """An entry of the allow-list covers the source.
@@ -129,15 +161,21 @@ def allow_listed() -> Column:
     severity="high",
     unless=(("critical", _mismatch),),
     title="Credentials of {instance} were turned into a console session",
-    reason="From {source} the session asked for a sign-in token or used the console. An instance "
-    "has no hands: somebody turned its key into a console login, which goes on when the key "
-    "has ended. {home_text} Look for ConsoleLogin and for calls with "
+    reason="From {source} the session asked for a sign-in token or used the console. No {workload} "
+    "has hands: somebody turned its key into a console login, which goes on when the key has "
+    "ended. {home_text} Look for ConsoleLogin and for calls with "
     "sessionCredentialFromConsole. {do_next}",
+    next_step="Ask who opened a console with this role. If nobody says so, contain at once, then "
+    "read all calls with sessionCredentialFromConsole: a browser session outlives its key.",
+    ways_around="He stays with the API, or assumes another role first and opens a console with "
+    "that one: then only his source and the signal `role_chaining` speak. GetSigninToken in a "
+    "region that no trail delivers is not seen.",
 )
 def console_session() -> Column:
-    """An instance's session gets a console: GetSigninToken, ConsoleLogin, console credentials.
+    """A workload's session gets a console: GetSigninToken, ConsoleLogin, console credentials.
 
-    From any source, home included. Critical where the source is not home.
+    From any source, home included, even one that CloudTrail hides. Critical where the source is
+    not home.
     """
     return F.col("console")
 
@@ -145,9 +183,15 @@ def console_session() -> Column:
 @alarm(
     severity="high",
     title="Credentials of {instance} were used while it was not running",
-    reason="{calls_came} from {source} more than half an hour after the instance was stopped or "
+    reason="{calls_came} from {source} more than half an hour after the {workload} was stopped or "
     "terminated ({down_since} UTC), and before any sign that it was started again. A machine "
     "that is off calls nobody: its keys live on elsewhere. {home_text} {do_next}",
+    next_step="See in EC2 whether it runs, and who stopped it. Unless a start is missing from the "
+    "trail, the key lives elsewhere: contain, as stopping an instance does not end its keys.",
+    ways_around="Any StartInstances ends the outage, his own as well, and a shutdown from inside "
+    "the machine, which no call tells of, begins none. The first half hour is free. Only the "
+    "first and last call of a stay are tested: what lies between a stop and a start passes at a "
+    "source that is seen shortly before and after.",
 )
 def not_running() -> Column:
     """A direct call, home included, after a stop or termination and before a sign of a start.
@@ -157,7 +201,14 @@ def not_running() -> Column:
     return F.col("not_running") & (F.col("kind") == "direct")
 
 
-@excuse(reason="{source} made the call on behalf of this session: no client was connected.")
+@excuse(
+    reason="{source} made the call on behalf of this session: no client was connected.",
+    next_step="In doubt, find the call that made the service act, shortly before: it is the "
+    "session's own and judged by its source. Put alarms on what services create with this role.",
+    ways_around="He lets a service work for him, and all that it does is excused. The call that "
+    "sets it going comes from him, though; and invokedBy, which AWS writes, counts only without "
+    "a client's TLS details and from that service, a hidden source or AWS space.",
+)
 def on_behalf() -> Column:
     """An AWS service called on the session's behalf.
 
@@ -167,7 +218,15 @@ def on_behalf() -> Column:
     return F.col("kind") == "on_behalf"
 
 
-@excuse(reason="CloudTrail hides the address of this call (AWS Internal): it cannot be judged.")
+@excuse(
+    reason="CloudTrail hides the address of this call (AWS Internal): it cannot be judged.",
+    next_step="In doubt, read the session's other calls of these hours, GetSigninToken and "
+    "ConsoleLogin above all. The coverage of a run (`runs`) says how large the share of hidden "
+    "calls is.",
+    ways_around="What he does through a service or a page of the console that hides addresses is "
+    "excused: no comparison of addresses can see it. A console itself is not: `console_session` "
+    "stands before this rule and needs no address.",
+)
 def internal() -> Column:
     """The source is hidden: ``AWS Internal`` in any spelling.
 
@@ -178,20 +237,32 @@ def internal() -> Column:
 
 @excuse(
     reason="The session signed this request and handed it on; {source} is the party that sent it. "
-    "Common where EKS or Vault check an identity, and for pre-signed S3 links."
+    "Common where EKS or Vault check an identity, and for pre-signed S3 links.",
+    next_step="In doubt, compare the senders with your clusters, your Vault and those who get "
+    "your links, and the objects with the bucket's access log. A policy on s3:authType or "
+    "s3:signatureAge forbids or shortens such links.",
+    ways_around="He signs object calls in the query string, or sends GetCallerIdentity with an "
+    "agent of his choosing: excused from any address. That gives him objects (GetObject, "
+    "HeadObject, PutObject, UploadPart) and no more: any other call signed so counts as direct.",
 )
 def forwarded() -> Column:
     """A request signed here and sent by another party.
 
     ``GetCallerIdentity`` by an agent that is no SDK or CLI (EKS, Vault), or an S3 object call
-    signed in the query string. A thief with an SDK makes neither.
+    signed in the query string. An SDK makes neither unless it is told to.
     """
     return F.col("kind") == "forwarded"
 
 
 @excuse(
-    reason="{source} was given to the instance by a change that no thief of its key made: the "
-    "ledger of addresses names it."
+    reason="{source} was given to the {workload} by a change that no thief of its key made: the "
+    "ledger of addresses names it.",
+    next_step="In doubt, see in `address_changes` who made the change, from where and with which "
+    "key, and in EC2 whether the instance has the address.",
+    ways_around="A change by the stolen key, or by a session it opened, counts only if made from "
+    "home; a public IPv4 address that the instance takes itself is `self_made_address`. Private "
+    "addresses are compared without their VPC: at the same address of another VPC, behind an "
+    "endpoint of yours, he is taken for the instance.",
 )
 def assigned_address() -> Column:
     """The ledger gives this very address to the instance at that time, by a trusted change.
@@ -199,7 +270,7 @@ def assigned_address() -> Column:
     An Elastic address, an interface's private or IPv6 address, or a prefix. Trusted is a change
     that no workload had a hand in, or that a workload made from its home.
     """
-    return F.col("exact")
+    return _by_address() & F.col("exact")
 
 
 @alarm(
@@ -208,19 +279,33 @@ def assigned_address() -> Column:
     reason="{calls_came} from {source}, where {neighbour_text} lives at that time, and which is no "
     "egress that many share. Either the key was carried over to that machine, or both stand "
     "behind a gateway that too few use to be known. {home_text} Look at both machines. {do_next}",
+    next_step="Look at both machines: what runs on the other one, and who logged in there. If "
+    "both leave by one gateway, put its address on the allow-list; hardly anything else is "
+    "harmless.",
+    ways_around="He uses a machine that is not known to hold its address: one that was launched "
+    "before the trail began and does not call with its own role, a task, a pod, an interface of "
+    "no instance. At a public address that is still `inside_aws`, behind your own endpoint it "
+    "passes as `known_endpoint`, and at a shared egress as `shared_egress`.",
 )
 def another_workload() -> Column:
     """Another instance holds the address: by the ledger, or by being born there and alive.
 
-    Alive is in the same or the next bucket of time. A source that many share is egress and
+    Alive is in the same bucket of time or one beside it. A source that many share is egress and
     speaks of nobody; only the ledger overrules this rule.
     """
     return _mismatch() & of_another()
 
 
 @excuse(
-    reason="{source} is the first new address after a change that lets the instance have one (a "
-    "start, or an Elastic address that no record names), and the former one fell silent."
+    reason="{source} is the first new address after a change that lets the {workload} have one (a "
+    "start, or an Elastic address that no record names), and the former one fell silent.",
+    next_step="In doubt, see in `address_changes` who made the change, and in EC2 whether the "
+    "address is the instance's.",
+    ways_around="After a start, or a change whose address no record names, he calls from AWS "
+    "space of the region before the instance does. It works for one address, if the former one "
+    "falls silent, and uses the change up: the instance's own new address then stands out. A "
+    "change of his own is trusted only if another stolen principal made it, or two AssumeRole "
+    "calls on: trust follows one.",
 )
 def moved() -> Column:
     """A trusted change permits the instance one new public IPv4 address, and this is it.
@@ -229,12 +314,19 @@ def moved() -> Column:
     StartInstances: the first new address in AWS space of the own region within a day. Nothing
     moved if the former address goes on, unless a recorded change gave it back.
     """
-    return F.col("permitted")
+    return _by_address() & F.col("permitted")
 
 
 @excuse(
     reason="After a silence of more than the TTL the session came back from {source}, an address "
-    "like its former one, which fell silent: the instance was stopped and started."
+    "like its former one, which fell silent: the {workload} was stopped and started.",
+    next_step="In doubt, look for StartInstances in the event history of EC2, and compare client "
+    "and calls with those at the former address. A call at every boot and one an hour leave no "
+    "silence to use.",
+    ways_around="He waits for the silence and comes from AWS space of the instance's region, or "
+    "from the /24 of a home outside AWS. What stops him: in AWS space, signals of two groups; a "
+    "former address that goes on, is shared or is a kept Elastic one; keys that EC2 issues "
+    "meanwhile, which are signs of life.",
 )
 def restarted() -> Column:
     """The instance was stopped and started, and got one new public address.
@@ -248,7 +340,14 @@ def restarted() -> Column:
 
 @excuse(
     reason="{source} is an egress that instances share ({egress_basis}): it says nothing about "
-    "this one."
+    "this one.",
+    next_step="In doubt, ask what else speaks for the instance: the address says nothing. "
+    "Endpoints for what matters show private addresses instead, and a higher `method.neighbours` "
+    "makes fewer egresses.",
+    ways_around="On any machine behind the same gateway, proxy or office line he is excused, and "
+    "so is whoever sits on an instance that forwards. To make an egress himself he needs the "
+    "keys of N young instances of the region (outside AWS, N and a fifth of the account's) and "
+    "must be first to use them in that network; borrowed names do not count.",
 )
 def shared_egress() -> Column:
     """The source is shared by many instances, such as a NAT gateway or a company's egress.
@@ -263,7 +362,14 @@ def shared_egress() -> Column:
 
 @excuse(
     reason="{vpc_endpoint_id} is an endpoint of ours ({endpoint_basis}), and nobody else holds "
-    "that address."
+    "that address.",
+    next_step="In doubt, find the interface that holds the address. List your accounts in "
+    "`accounts.ours`, so that no endpoint has to be assumed yours; a policy that compares "
+    "aws:EC2InstanceSourcePrivateIPv4 with aws:VpcSourceIp forbids such calls.",
+    ways_around="He works inside your network from an address that no record gives to another "
+    "instance: a machine from before the trail, a container, a function. `another_workload` "
+    "stands before this rule: it knows addresses from launches and changes in the trail, and "
+    "those of instances that were born there and are alive.",
 )
 def known_endpoint() -> Column:
     """A VPC endpoint of ours, at an address that no other interface is known to hold.
@@ -278,16 +384,21 @@ def known_endpoint() -> Column:
     severity="low",
     unless=(("high", lambda: F.col("signal_groups") > 0),),
     title="{instance} gave itself the address {source}",
-    reason="{calls_came} from {source}, an address that the instance's own session took, from its "
-    "home. Some fleets do that; a thief who works through the instance can do it, too. "
-    "{home_text} Ask whether this instance is meant to manage addresses.",
+    reason="{calls_came} from {source}, an address that the {workload}'s own session took, from "
+    "its home. Some fleets do that; a thief who works through the {workload} can do it, too. "
+    "{home_text} Ask whether this {workload} is meant to manage addresses.",
+    next_step="Ask whether software on the instance is meant to move addresses, such as a "
+    "failover or a VPN. If not, the change came through the instance: look at the machine itself.",
+    ways_around="He changes addresses through the instance, then calls from there with the client "
+    "and habits of home: that stays low, and calls of low findings are not gathered by default. "
+    "One signal makes it high, and a change from anywhere but home explains nothing.",
 )
 def self_made_address() -> Column:
     """The session itself, from its home, made the change that explains this public IPv4 address.
 
     High where a signal speaks against the source as well.
     """
-    return F.col("self_made")
+    return _by_address() & F.col("self_made")
 
 
 @alarm(
@@ -296,6 +407,13 @@ def self_made_address() -> Column:
     title="Credentials of {instance} were used through a VPC endpoint of a foreign account",
     reason="{calls_came} through {vpc_endpoint_id}, which account {endpoint_owner} owns. "
     "{owner_text} {home_text} {do_next_endpoint}",
+    next_step="Find out whose account owns the endpoint. If it is yours or a partner's, list it "
+    "in `accounts.ours` or on the allow-list; if not, contain at once: there is no honest way "
+    "into somebody else's VPC.",
+    ways_around="He keeps to calls that log no endpoint (`unknown_private`), or no owner while no "
+    "other record names it (`unknown_endpoint`), or he leaves by a public address. If N "
+    "instances and a fifth of the account's are first seen behind his endpoint, as launch "
+    "templates in his hands can bring about, it passes for yours and is told once, as low.",
 )
 def foreign_endpoint() -> Column:
     """Calls came through a VPC endpoint that another organisation's account owns.
@@ -319,6 +437,11 @@ def foreign_endpoint() -> Column:
     reason="{calls_came} through {vpc_endpoint_id}, whose owner no record names and behind which "
     "too few of your instances were first seen. {home_text} Look the endpoint up in your "
     "accounts; if it is not there, treat the key as stolen. {do_next}",
+    next_step="Look the endpoint up in every account and region of yours. If it is there, put it "
+    "on the allow-list; if not, contain.",
+    ways_around="If the endpoint is the first source of the session, it becomes its home. Where a "
+    "service logs no endpoint, only the private address is left, and in a VPC of his own he may "
+    "choose that of the instance.",
 )
 def unknown_endpoint() -> Column:
     """Calls came through a VPC endpoint whose owner is unknown and which is not ours by births."""
@@ -330,6 +453,10 @@ def unknown_endpoint() -> Column:
     title="Credentials of {instance} were used from behind the service name {source}",
     reason="{calls_came} from {source}, yet no service made them on the session's behalf. Some "
     "services hide the address of whoever uses them. {home_text} {do_next}",
+    next_step="Find out whether you use that service, and who was in it then: its own events name "
+    "the person. If it was nobody of yours, contain.",
+    ways_around="He uses a service that CloudTrail shows as AWS Internal (`internal`), or one "
+    "that calls in its own name without a client's TLS details (`on_behalf`).",
 )
 def hidden_service_source() -> Column:
     """The source is a service name, but the call was not made on the session's behalf.
@@ -343,17 +470,22 @@ def hidden_service_source() -> Column:
 @alarm(
     severity="medium",
     title="A session that is not {instance} bears its name",
-    reason="Another principal assumed {role_arn} under the session name {session_name}, the id of "
-    "an instance of yours, and called from {source}. {assumer} This has no effect on the "
-    "instance itself. Ask who assumed the role, and why under this name.",
+    reason="Another principal assumed {role_arn} under the session name {session_name}, that of a "
+    "workload of yours, and called from {source}. {assumer} This has no effect on the workload "
+    "itself. Ask who assumed the role, and why under this name.",
+    next_step="Ask the principal that the reason names why it took this name. If nobody can say, "
+    "treat that principal as stolen: the workload's own keys are not at stake.",
+    ways_around="He takes a name that no workload of yours has: then his session is not judged at "
+    "all. If the workload's own session takes the name from its home, as a thief on the machine "
+    "can, it passes for what applications do.",
 )
 def impersonated_session() -> Column:
-    """A principal other than EC2 named a session like an instance that is known to us.
+    """A principal that is no AWS service named a session like a workload that is known to us.
 
-    Any caller may choose a session name. It is harmless where the instance's own session did it
+    Any caller may choose a session name. It is harmless where the workload's own session did it
     from home, as applications do; such sessions are not judged.
     """
-    return F.col("session_kind") != "ec2"
+    return F.col("session_kind").isin(*BORROWED)
 
 
 @alarm(
@@ -361,8 +493,14 @@ def impersonated_session() -> Column:
     title="{instance} was only ever seen outside AWS",
     reason="Every call of this session came from outside AWS address space ({source}), and nothing "
     "corroborates that it is your egress: fewer than {n} other instances were first seen "
-    "near it. Either the instance reaches AWS through a network of yours, then put that on the "
+    "near it. Either the {workload} reaches AWS through a network of yours, then put that on the "
     "allow-list, or all that CloudTrail shows of this key is the thief. {do_next}",
+    next_step="Ask how the instance reaches AWS. If by a network of yours, put that on the "
+    "allow-list; if not, all that is known of the key is the thief: contain.",
+    ways_around="He comes first, and from AWS space or an endpoint of unknown owner: that is "
+    "home. Once the session is seen anywhere else than at such uncorroborated addresses, this "
+    "rule is silent; he who came first then stays home, unless the other source is AWS space of "
+    "the region, an endpoint of yours, or one that the ledger gives it.",
 )
 def outside_home() -> Column:
     """A session never showed anything but uncorroborated public sources outside AWS space.
@@ -384,9 +522,16 @@ def outside_home() -> Column:
     ),
     title="Credentials of {instance} were used from another machine inside AWS",
     reason="{calls_came} from {source}, an AWS address ({aws_region}) that is neither this "
-    "instance's home nor an egress it shares. {home_text}{how_new} Check whether that address "
+    "{workload}'s home nor an egress it shares. {home_text}{how_new} Check whether that address "
     "belongs to one of your accounts; if it does not, somebody runs the key on his own "
     "instance. {do_next}",
+    next_step="Find out who holds the address, in every account and region of yours. If it is an "
+    "instance, gateway or Elastic address that this instance uses, put it on the allow-list; if "
+    "it is nobody's, contain.",
+    ways_around="He shares the instance's egress (`shared_egress`), or comes from its region: by "
+    "a further network soon after its birth, after a silence, or after a change of address "
+    "(home, `restarted`, `moved`). With the client and habits of home he stays at medium after a "
+    "silence, or by a network that the instance never used.",
 )
 def inside_aws() -> Column:
     """Calls came from a public address inside AWS space that is not the session's home.
@@ -401,7 +546,13 @@ def inside_aws() -> Column:
     severity="high",
     title="Credentials of {instance} were used from outside AWS",
     reason="{calls_came} from {source}, which is outside AWS address space. {home_text} The key "
-    "was issued to the instance alone, so somebody took it and runs it elsewhere. {do_next}",
+    "was issued to the {workload} alone, so somebody took it and runs it elsewhere. {do_next}",
+    next_step="Look the address up in whois and in your lists of offices, VPNs and data centres. "
+    "If nobody claims it by name, contain now, then read what succeeded.",
+    ways_around="He sends his calls through the instance, from a shared egress or a listed "
+    "network, or from a machine that he rents in AWS (`inside_aws`). Calls without an address "
+    "are matters of `internal` and `hidden_service_source`, object calls signed in the query "
+    "string one of `forwarded`.",
 )
 def outside_aws() -> Column:
     """Calls came from a public address outside AWS space: the classic theft."""
@@ -414,6 +565,11 @@ def outside_aws() -> Column:
     title="Credentials of {instance} were used from an unknown private address",
     reason="{calls_came} from {source}, a private address without a VPC endpoint that no home of "
     "this session has. {home_text} {like_text} {do_next}",
+    next_step="Find the interface that holds the address, in every VPC and network that yours "
+    "reach. It is harmless only if it belongs to this instance.",
+    ways_around="In a VPC of his own he chooses the address of a home behind an endpoint, and "
+    "calls services that log no endpoint: the session's first such source is home. N other "
+    "instances of the account with such calls make it low, theft or not.",
 )
 def unknown_private() -> Column:
     """A private address, no endpoint, and not the address part of any home of the session."""
@@ -425,11 +581,40 @@ def unknown_private() -> Column:
 
 
 @alarm(
+    severity="low",
+    title="Credentials of {instance} behave as never before, from home",
+    reason="{source} is home, so no address speaks against these calls, but their signs do: "
+    "{signs_text}. It may be a thief behind the same egress, one who makes the {workload} send his "
+    "requests (SSRF), or one who is on the {workload} itself; or a new deployment. This rule is "
+    "off by default. Ask who runs that client there; if nobody does, treat the key as stolen. "
+    "{do_next}",
+    next_step="Ask who runs that client: a new deployment looks the same. If nobody does, read "
+    "the calls from home since it appeared, and look at the machine and at whatever shares its "
+    "egress.",
+    ways_around="He uses a client that another workload of the role has, or does nothing with it "
+    "that is a sign: he looks around only after an hour. Nothing is said where the role has no N "
+    "others to compare with, of sources on the allow-list, or while `method.weak_signals` is off.",
+)
+def weak_signal() -> Column:
+    """Signs of a thief at an undisputed home: a hint, off unless ``method.weak_signals`` is on.
+
+    A client that no other workload of the role shows, where N others can say so, and one more
+    sign: it looks around, assumes a role, blinds the detector, or has a key past its life.
+    """
+    return F.col("weak_signal")
+
+
+@alarm(
     severity="medium",
     unless=(("informational", lambda: F.col("kind") == "unreadable"),),
     title="Calls of {instance} came from a source that no rule explains",
     reason="{calls_came} from {source} ({source_kind}), and no rule says what that is. "
     "{home_text} Read the calls and decide. {do_next}",
+    next_step="Read the calls and their source as recorded, and decide. A private address ends "
+    "here if it is part of a home, but was seen before that or is not the first one without an "
+    "endpoint.",
+    ways_around="Nothing gets past it: it takes whatever is left. A source that is no address and "
+    "no name is only informational, and calls of such findings are not gathered by default.",
 )
 def unclassified() -> Column:
     """Anything else: the ladder always ends. Informational where the source is unreadable."""

@@ -94,8 +94,12 @@ _SESSION = (
     ("role_id", STRING, "unique id of the role (AROA...)"),
     ("role_arn", STRING, "ARN of the role, with its path where CloudTrail tells it"),
     ("session_name", STRING, "role session name: the instance id for EC2"),
-    ("session_kind", STRING, "ec2, or impersonated: a session named like an instance"),
-    ("instance_id", STRING, "EC2 instance the credential was issued to"),
+    (
+        "session_kind",
+        STRING,
+        "ec2 or another workload; impersonated: it only bears the name of one",
+    ),
+    ("instance_id", STRING, "EC2 instance the key was issued to; for others the session name"),
 )
 
 SIGHTINGS = Table(
@@ -108,7 +112,7 @@ SIGHTINGS = Table(
         ("session_name", STRING, "role session name: the instance id for EC2"),
         ("instance_id", STRING, "EC2 instance: from inScopeOf, else the session name"),
         ("instance_region", STRING, "region named by inScopeOf; null where it is absent"),
-        ("proof", STRING, "in_scope_of, delivery, or the access key where a record has neither"),
+        ("proof", STRING, "in_scope_of, delivery, kind of workload, or the key where none is told"),
         ("source", STRING, "canonical source: address, endpoint/address, or service name"),
         ("source_kind", STRING, "public_ipv4, public_ipv6, endpoint, private, service, internal"),
         ("source_address", STRING, "canonical address of the source; null where it has none"),
@@ -174,7 +178,7 @@ CREDENTIALS = Table(
         ("account_id", STRING, "account of the role"),
         ("role_arn", STRING, "role that was assumed"),
         ("session_name", STRING, "roleSessionName"),
-        ("by_ec2", BOOL, "issued by EC2 to an instance"),
+        ("issued_for", STRING, "ec2, ecs_task, eks_pod: whom a service got the key for; else null"),
         ("issued_by", STRING, "ARN or service that assumed the role"),
         ("issued_by_account_id", STRING, "account of a workload session that assumed the role"),
         ("issued_by_role_id", STRING, "role id of a workload session that assumed the role"),
@@ -326,6 +330,7 @@ FINDING_CALLS = Table(
         ("error_code", STRING, "errorCode; null where the call succeeded"),
         ("read_only", BOOL, "readOnly"),
         ("request_parameters", STRING, "requestParameters, JSON text"),
+        ("issued_access_key_id", STRING, "key that the call gave out: an AssumeRole from there"),
         ("amends", BOOL, "the record is an addendum: it replaces the event it amends"),
         ("input_file", STRING, "file that holds the event"),
     ),

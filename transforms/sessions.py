@@ -1,36 +1,46 @@
-"""Which sightings are an instance's own, and which merely carry an instance's name.
+"""Which sightings are a workload's own, and which merely carry the name of one.
 
 Method, section 1. A record of 2018 names neither the instance nor the delivery of its key:
 there the name alone speaks, and anybody may choose a session name. The AssumeRole calls
 settle it: a key that EC2 issued is the instance's, a key that another principal was issued is
-that principal's.
+that principal's. A task or pod is one only if its service is seen to have assumed its role.
 """
 
 from __future__ import annotations
+
+from collections.abc import Collection
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from transforms.identity import PROOF_DELIVERY, PROOF_IN_SCOPE, role_name
+from transforms.workloads import EC2, INSTANCE_NAME, OTHERS, WORKLOADS
 
-EC2, IMPERSONATED, SELF_ASSUMED = "ec2", "impersonated", "self_assumed"
+IMPERSONATED, SELF_ASSUMED = "impersonated", "self_assumed"
+BORROWED = (IMPERSONATED, SELF_ASSUMED)
+"""Sessions of somebody else that bear the name of a workload."""
 
 _NAME = ("account_id", "role_name", "session_name")
 
 
 def with_session(
-    sightings: DataFrame, credentials: DataFrame, *, accept_name_proof: bool
+    sightings: DataFrame,
+    credentials: DataFrame,
+    *,
+    accept_name_proof: bool,
+    others: Collection[str] = (),
 ) -> DataFrame:
     """Sightings with ``session_id`` and ``session_kind``; those of no judged session are left out.
 
-    Kinds: ``ec2`` (an instance's own), ``impersonated`` (another principal chose the name of an
-    instance that is known to us), ``self_assumed`` (an instance's own session assumed a role
-    under its own name, as applications do).
+    Kinds: those of :data:`transforms.workloads.WORKLOADS` (a workload's own), ``impersonated``
+    (another principal chose the name of a workload that is known to us), ``self_assumed`` (a
+    workload's own session assumed a role under its own name, as applications do).
 
     Args:
         sightings: rows of ``schemas.SIGHTINGS``.
         credentials: rows of ``schemas.CREDENTIALS``.
-        accept_name_proof: trust a name that no AssumeRole contradicts.
+        accept_name_proof: trust an instance's name that no AssumeRole contradicts.
+        others: kinds of workload that are judged beside EC2 instances.
     """
     named = _with_role_id(sightings.withColumn("role_name", role_name(F.col("role_arn"))))
     kind = _session_kind(accept_name_proof=accept_name_proof)
@@ -38,7 +48,7 @@ def with_session(
         named.join(F.broadcast(_issued_keys(credentials)), on=["proof", *_NAME], how="left")
         .join(_assumers(credentials), on=list(_NAME), how="left")
         .withColumn("session_kind", kind)
-        .where(F.col("session_kind").isNotNull())
+        .where(F.col("session_kind").isin(EC2, *others, *BORROWED))
     )
     return _of_known_instances(resolved, credentials).withColumn("session_id", _session_id())
 
@@ -69,47 +79,57 @@ def _issued_keys(credentials: DataFrame) -> DataFrame:
         .withColumn("role_name", role_name(F.col("role_arn")))
         .groupBy(F.col("access_key_id").alias("proof"), *_NAME)
         .agg(
-            F.max("by_ec2").alias("key_by_ec2"),
+            F.lit(True).alias("key_is_known"),
+            F.max("issued_for").alias("key_issued_for"),
             F.min(F.coalesce(own_name, F.lit(False))).alias("key_by_itself"),
         )
     )
 
 
 def _assumers(credentials: DataFrame) -> DataFrame:
-    """One row per role and session name: did EC2 assume it, and did anybody else."""
+    """One row per role and session name: for whom a service assumed it, and did anybody else."""
     return (
         credentials.withColumn("role_name", role_name(F.col("role_arn")))
         .groupBy(*_NAME)
         .agg(
-            F.max("by_ec2").alias("ec2_assumed"),
-            F.max(~F.col("by_ec2")).alias("another_assumed"),
+            F.max("issued_for").alias("assumed_for"),
+            F.max(F.col("issued_for").isNull()).alias("another_assumed"),
         )
     )
 
 
 def _session_kind(*, accept_name_proof: bool) -> Column:
     told_by_aws = F.col("proof").isin(PROOF_IN_SCOPE, PROOF_DELIVERY)
-    uncontradicted = F.col("ec2_assumed") | (
-        F.lit(accept_name_proof) & ~F.coalesce("another_assumed", F.lit(False))
+    accepted_by_name = (
+        F.lit(accept_name_proof)
+        & ~F.coalesce("another_assumed", F.lit(False))
+        & F.col("session_name").rlike(INSTANCE_NAME)
     )
     return (
-        F.when(told_by_aws | F.col("key_by_ec2"), F.lit(EC2))
+        F.when(told_by_aws, F.lit(EC2))
+        .when(F.col("proof").isin(*OTHERS), F.col("proof"))
+        .when(F.col("key_issued_for").isNotNull(), F.col("key_issued_for"))
         .when(F.col("key_by_itself"), F.lit(SELF_ASSUMED))
-        .when(F.col("key_by_ec2").isNotNull(), F.lit(IMPERSONATED))
-        .when(uncontradicted, F.lit(EC2))
+        .when(F.col("key_is_known"), F.lit(IMPERSONATED))
+        .when(F.col("assumed_for").isNotNull(), F.col("assumed_for"))
+        .when(accepted_by_name, F.lit(EC2))
         .when(F.col("another_assumed"), F.lit(IMPERSONATED))
     )
 
 
 def _of_known_instances(resolved: DataFrame, credentials: DataFrame) -> DataFrame:
-    """Leave out borrowed names of instances that nothing else speaks of."""
+    """Leave out borrowed names of workloads that nothing else speaks of."""
+    is_own = F.col("session_kind").isin(*WORKLOADS)
     known = (
-        resolved.where(F.col("session_kind") == EC2)
+        resolved.where(is_own)
         .select("instance_id")
-        .union(credentials.where("by_ec2").select(F.col("session_name").alias("instance_id")))
+        .union(
+            credentials.where("issued_for is not null").select(
+                F.col("session_name").alias("instance_id")
+            )
+        )
         .distinct()
     )
-    is_own = F.col("session_kind") == EC2
     borrowed = resolved.where(~is_own).join(known, on="instance_id", how="left_semi")
     return resolved.where(is_own).unionByName(borrowed)
 
@@ -117,4 +137,4 @@ def _of_known_instances(resolved: DataFrame, credentials: DataFrame) -> DataFram
 def _session_id() -> Column:
     own = F.concat_ws("/", "account_id", "role_id", "session_name")
     kind = F.col("session_kind")
-    return F.when(kind == EC2, own).otherwise(F.concat(own, F.lit("@"), kind))
+    return F.when(kind.isin(*BORROWED), F.concat(own, F.lit("@"), kind)).otherwise(own)

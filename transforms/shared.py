@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 
 from transforms.ip import network56
 from transforms.stays import STAY, minutes
+from transforms.workloads import CONTAINERS
 
 
 @dataclass(frozen=True)
@@ -133,13 +134,24 @@ def _ledger_egress(born: DataFrame, fleet: Fleet) -> DataFrame:
 def _with_neighbours(rows: DataFrame, born: DataFrame, bucket_hours: int) -> DataFrame:
     """Add ``another_here``: another instance was born at the source, and is alive there then.
 
+    Tasks and pods are at home where their instance is, and hold no address against it.
+
     Alive in the same or the next bucket: by the lowest and highest instance per source and
     bucket, never by a self-join. A source of the session's own birth is not another's. A birth
     outside AWS space is no instance's proof: a thief of two keys may be all that is seen of one.
     """
     births = born.select("instance_id", "source").distinct().withColumn("born_here", F.lit(1))
     known = rows.join(births, on=["instance_id", "source"], how="left")
-    lived = known.where("born_here = 1 and not egress and prefix is null").select(
+    is_container = F.col("session_kind").isin(*CONTAINERS)
+    hosts = (
+        born.where(is_container)
+        .select("session_id", "source_address")
+        .distinct()
+        .withColumn("on_its_host", F.lit(True))
+    )
+    known = known.join(hosts, on=["session_id", "source_address"], how="left")
+    lives_here = F.expr("born_here = 1 and not egress and prefix is null")
+    lived = known.where(lives_here & ~is_container).select(
         "instance_id",
         "source",
         _scope(),
@@ -148,7 +160,9 @@ def _with_neighbours(rows: DataFrame, born: DataFrame, bucket_hours: int) -> Dat
     holders = lived.groupBy("source", "scope", F.col("col").alias("bucket")).agg(
         F.min("instance_id").alias("low"), F.max("instance_id").alias("high")
     )
-    visits = known.where("born_here is null and others_here > 0 and not egress").select(
+    visits = known.where(
+        "born_here is null and others_here > 0 and not egress and on_its_host is null"
+    ).select(
         "session_id",
         "instance_id",
         "source",
@@ -165,7 +179,7 @@ def _with_neighbours(rows: DataFrame, born: DataFrame, bucket_hours: int) -> Dat
         known.join(met, on=[*STAY], how="left")
         .withColumn("another_here", F.col("neighbour").isNotNull())
         .withColumn("is_birth_home", F.col("born_here").isNotNull())
-        .drop("born_here")
+        .drop("born_here", "on_its_host")
     )
 
 
@@ -304,16 +318,23 @@ def _with_others(rows: DataFrame, born: DataFrame) -> DataFrame:
     """Count, per row, the distinct other instances that were born at each of its places.
 
     All places are counted at once, each a row of name and key: one exchange instead of one each.
+    Tasks and pods count only where no instance is: those on one instance share its address.
     """
     everybody = Window.partitionBy("source")
     alone = (F.min("instance_id").over(everybody) == F.max("instance_id").over(everybody)) & (
         F.col("network") == "public_ipv4"
     )
     lonely = {"public_peers": F.col("alone")}
+    at_place = Window.partitionBy("at")
+    is_container = F.col("session_kind").isin(*CONTAINERS)
     members = (
         born.withColumn("alone", alone)
-        .select("instance_id", F.explode(_places(lonely)).alias("at"))
+        .withColumn("contained", is_container)
+        .select("instance_id", "contained", F.explode(_places(lonely)).alias("at"))
         .distinct()
+        .withColumn("only_contained", F.min("contained").over(at_place))
+        .where(~F.col("contained") | F.col("only_contained"))
+        .drop("contained", "only_contained")
     )
     counts = members.groupBy("at").agg(F.count("instance_id").alias("born"))
     others = F.col("born") - F.coalesce("itself", F.lit(0))

@@ -55,6 +55,66 @@ def signals(stays: DataFrame, births: DataFrame, max_key_hours: float) -> DataFr
     )
 
 
+def weak_signals(stays: DataFrame, homes: DataFrame, n: int, max_key_hours: float) -> DataFrame:
+    """Homes at which a client speaks for a thief who shares the source: signals of two groups.
+
+    One row per session_id and source, with ``weak_signs``. Measured against the homes of the
+    role's other workloads, of which there must be ``n``: the client is one that none of them
+    shows, and it looks around, goes on from there, or has a key past its life.
+
+    Args:
+        stays: rows of ``schemas.STAYS``, direct ones of workloads with a home.
+        homes: rows of ``schemas.HOMES``.
+        n: how many others of the role must be there to compare with.
+        max_key_hours: longest life of an issued key.
+    """
+    at_home = stays.join(
+        homes.select("session_id", "source").distinct(), on=["session_id", "source"], how="inner"
+    )
+    role = ["account_id", "role_id"]
+    by_agent = at_home.groupBy(*role, "agent_family").agg(
+        F.count_distinct("instance_id").alias("with_agent")
+    )
+    in_role = at_home.groupBy(*role).agg(F.count_distinct("instance_id").alias("in_role"))
+    told = (
+        at_home.join(by_agent, on=[*role, "agent_family"], how="inner")
+        .join(in_role, on=role, how="inner")
+        .where((F.col("with_agent") == 1) & (F.col("in_role") > n))
+    )
+    signs = {
+        "new_agent": F.lit(True),
+        "expired_key": F.col("key_age_max") > max_key_hours * 3600,
+        **{name: sign for name, sign in _behaviour().items() if name != "console_pivot"},
+    }
+    found = told.select(
+        "session_id",
+        "source",
+        F.array_compact(
+            F.array(*[F.when(F.coalesce(sign, F.lit(False)), n) for n, sign in signs.items()])
+        ).alias("weak_signs"),
+    )
+    return (
+        found.where(F.size("weak_signs") > 1)
+        .groupBy("session_id", "source")
+        .agg(
+            F.array_sort(F.array_distinct(F.flatten(F.collect_list("weak_signs")))).alias(
+                "weak_signs"
+            )
+        )
+    )
+
+
+def _behaviour() -> dict[str, Column]:
+    marks = F.col("marks")
+    hour = F.expr("interval 1 hour")
+    return {
+        "reconnaissance": F.col("first_recon") <= F.col("first_seen") + hour,
+        "console_pivot": marks.bitwiseAND(CONSOLE) != 0,
+        "role_chaining": marks.bitwiseAND(ROLE_CHAINING) != 0,
+        "tampering": marks.bitwiseAND(TAMPERING) != 0,
+    }
+
+
 def _groups() -> Column:
     total = F.lit(0)
     for group in GROUPS.values():
@@ -91,7 +151,6 @@ def _signs(max_key_hours: float) -> dict[str, Column]:
     usual_delivery = known["delivery"].bitwiseAND(_DELIVERIES)
     usual_tls = F.col("usual_marks").bitwiseAND(_TLS)
     has_baseline = F.col("usual_agents").isNotNull()
-    hour = F.expr("interval 1 hour")
     signs = {
         "other_delivery": (usual_delivery != 0)
         & (delivery.bitwiseAND(F.bitwise_not(usual_delivery)) != 0),
@@ -101,9 +160,6 @@ def _signs(max_key_hours: float) -> dict[str, Column]:
         "new_tls": has_baseline
         & (usual_tls != 0)
         & (marks.bitwiseAND(_TLS).bitwiseAND(F.bitwise_not(usual_tls)) != 0),
-        "reconnaissance": F.col("first_recon") <= F.col("first_seen") + hour,
-        "console_pivot": marks.bitwiseAND(CONSOLE) != 0,
-        "role_chaining": marks.bitwiseAND(ROLE_CHAINING) != 0,
-        "tampering": marks.bitwiseAND(TAMPERING) != 0,
+        **_behaviour(),
     }
     return {name: F.coalesce(sign, F.lit(False)) for name, sign in signs.items()}

@@ -7,13 +7,15 @@ first. Its small result is then split. So the events are read once and never cac
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from transforms import marks, schemas
 from transforms.addresses import address_changes as changes_told
 from transforms.addresses import is_address_change
-from transforms.identity import INSTANCE_NAME, session_columns
+from transforms.identity import may_be_workload, session_columns
 from transforms.source import (
     agent_family,
     canonical_source,
@@ -23,6 +25,7 @@ from transforms.source import (
     is_service_name,
     source_kind,
 )
+from transforms.workloads import LAMBDA, WORKLOADS
 
 SUMMARY_VERSION = 1
 """Rises when a summary would come out otherwise: files read before are then read again."""
@@ -51,14 +54,15 @@ _SIGHTING_KEY = (
 )
 
 
-def summary(records: DataFrame, bucket_hours: int) -> DataFrame:
+def summary(records: DataFrame, bucket_hours: int, others: Collection[str] = ()) -> DataFrame:
     """One row per sighting, file, and rare record; a row is one of these, the rest is null.
 
     Args:
         records: rows of ``schemas.RECORDS``.
         bucket_hours: width of a bucket of event time.
+        others: kinds of workload that are judged beside EC2 instances.
     """
-    rows = _rows(records, bucket_hours)
+    rows = _rows(records, bucket_hours, others)
     key = ["sighting", "credential", "change", "reject", "input_file"]
     return rows.groupBy(*key).agg(
         F.min("event_time").alias("first_seen"),
@@ -201,14 +205,14 @@ def service_behind() -> Column:
     )
 
 
-def _rows(records: DataFrame, bucket_hours: int) -> DataFrame:
+def _rows(records: DataFrame, bucket_hours: int, others: Collection[str]) -> DataFrame:
     seconds = bucket_hours * 3600
     bucket = F.timestamp_seconds(
         F.floor(F.unix_seconds("event_time") / seconds).cast("bigint") * seconds
     )
     events = records.select(
         "*",
-        *[column.alias(f"session_{name}") for name, column in session_columns().items()],
+        *[column.alias(f"session_{name}") for name, column in session_columns(others).items()],
     )
     in_session = F.col("session_session_name").isNotNull()
     endpoint = F.col("vpc_endpoint_id")
@@ -226,7 +230,7 @@ def _rows(records: DataFrame, bucket_hours: int) -> DataFrame:
     }
     sighting = F.struct(*[key[name].alias(name) for name in _SIGHTING_KEY])
     return events.select(
-        F.inline(_short_rows(sighting, _credential(), _change(), _reject())),
+        F.inline(_short_rows(sighting, _credential(), _change(), _reject(), others)),
         "event_time",
         F.col("error_code").isNotNull().cast("int").alias("error"),
         F.col("reject_reason").isNotNull().cast("int").alias("rejected"),
@@ -244,7 +248,13 @@ def _rows(records: DataFrame, bucket_hours: int) -> DataFrame:
     )
 
 
-def _short_rows(sighting: Column, credential: Column, change: Column, reject: Column) -> Column:
+def _short_rows(
+    sighting: Column,
+    credential: Column,
+    change: Column,
+    reject: Column,
+    others: Collection[str],
+) -> Column:
     """The rows one record becomes. A file marker (no event, no reject) is a file row alone."""
     parts = {
         "sighting": sighting,
@@ -263,7 +273,9 @@ def _short_rows(sighting: Column, credential: Column, change: Column, reject: Co
     is_event = F.col("reject_reason").isNull() & F.col("event_time").isNotNull()
     return (
         F.when(F.col("reject_reason").isNotNull(), F.array(file_row, row("reject")))
-        .when(is_event & _is_credential(), F.array(file_row, row("sighting"), row("credential")))
+        .when(
+            is_event & _is_credential(others), F.array(file_row, row("sighting"), row("credential"))
+        )
         .when(is_event & is_address_change(), F.array(file_row, row("sighting"), row("change")))
         .when(is_event, F.array(file_row, row("sighting")))
         .otherwise(F.array(file_row))
@@ -283,7 +295,7 @@ def _key_age() -> Column:
     return F.unix_seconds("event_time") - F.unix_seconds("credential_issued_at")
 
 
-def _is_credential() -> Column:
+def _is_credential(others: Collection[str]) -> Column:
     """A successful AssumeRole that names a workload session, or was made by one."""
     name = F.get_json_object("request_parameters", "$.roleSessionName")
     return F.coalesce(
@@ -291,7 +303,7 @@ def _is_credential() -> Column:
         & (F.col("event_source") == "sts.amazonaws.com")
         & F.col("error_code").isNull()
         & F.col("error_message").isNull()
-        & (name.rlike(INSTANCE_NAME) | F.col("session_session_name").isNotNull()),
+        & (may_be_workload(name, others) | F.col("session_session_name").isNotNull()),
         F.lit(False),
     )
 
@@ -305,11 +317,9 @@ def _credential() -> Column:
         F.substring_index(F.substring_index(role_arn, ":", 5), ":", -1).alias("account_id"),
         role_arn.alias("role_arn"),
         F.get_json_object("request_parameters", "$.roleSessionName").alias("session_name"),
-        _by_ec2().alias("by_ec2"),
+        _issued_for().alias("issued_for"),
         by.alias("issued_by"),
-        F.col("session_account_id").alias("issued_by_account_id"),
-        F.col("session_role_id").alias("issued_by_role_id"),
-        F.col("session_session_name").alias("issued_by_session_name"),
+        *_maker("issued_by"),
         F.col("access_key_id").alias("issued_by_key"),
         canonical_source(F.col("source_ip_address"), F.col("vpc_endpoint_id")).alias("issued_from"),
         F.col("event_time").alias("issued_at"),
@@ -326,9 +336,7 @@ def _change() -> Column:
         F.coalesce("recipient_account_id", "account_id").alias("account_id"),
         "aws_region",
         F.coalesce("arn", "principal_id", "invoked_by").alias("made_by"),
-        F.col("session_account_id").alias("made_by_account_id"),
-        F.col("session_role_id").alias("made_by_role_id"),
-        F.col("session_session_name").alias("made_by_session_name"),
+        *_maker("made_by"),
         canonical_source(F.col("source_ip_address"), F.col("vpc_endpoint_id")).alias("made_from"),
         F.col("access_key_id").alias("made_with_key"),
         "request_parameters",
@@ -336,11 +344,26 @@ def _change() -> Column:
     )
 
 
-def _by_ec2() -> Column:
-    """EC2 itself hands the key to its instance; no caller can write this identity."""
+def _maker(prefix: str) -> list[Column]:
+    """The session that made a call, if it has a home to be judged by."""
+    with_home = F.col("session_proof") != LAMBDA
+    return [
+        F.when(with_home, F.col(f"session_{name}")).alias(f"{prefix}_{name}")
+        for name in ("account_id", "role_id", "session_name")
+    ]
+
+
+def _issued_for() -> Column:
+    """Kind of workload that a service assumes its role for; no caller can write this identity."""
     service = F.coalesce(F.col("identity_type"), F.lit("AWSService")) == "AWSService"
-    ec2 = F.lower("invoked_by").isin("ec2.amazonaws.com", "ec2.amazonaws.com.cn")
-    return F.coalesce(service & ec2, F.lit(False))
+    by = F.lower("invoked_by")
+    return F.coalesce(
+        *[
+            F.when(service & by.isin(*workload.issuers), F.lit(kind))
+            for kind, workload in WORKLOADS.items()
+            if workload.issuers
+        ]
+    )
 
 
 def _expiry() -> Column:

@@ -8,7 +8,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import get_args
@@ -26,6 +26,7 @@ from transforms import rules, schemas
 
 ROOT = Path(__file__).resolve().parents[2]
 DETECT = ["detect", "--input", "trail", "--warehouse", "wh"]
+REPLACED = ["findings", "--warehouse", "wh", "--id", "c0", "--replaced-at"]
 NAMES = [command.name for command in COMMANDS]
 TABLES = "folder or s3:// prefix of the tables"
 GLUE = [
@@ -182,6 +183,61 @@ def test_options_of_detect_are_ready_to_use() -> None:
     assert args.from_day == args.to_day == date(2026, 11, 1)
     assert (args.input_format, args.format, args.min_severity) == ("auto", "table", "low")
     assert parse(DETECT).from_day is None
+
+
+@pytest.mark.parametrize(
+    ("text", "hour", "second"),
+    [
+        ("2026-03-02T13:05:07Z", 13, 7),
+        ("2026-03-02 13:05Z", 13, 0),
+        ("2026-03-02T15:05:07+02:00", 13, 7),
+        ("2026-03-02T08:05:07-05:00", 13, 7),
+    ],
+)
+def test_a_replacement_is_a_time_of_any_zone(text: str, hour: int, second: int) -> None:
+    """It is UTC when it is used, whatever the zone it was written in."""
+    args = parse([*REPLACED, text])
+
+    assert args.replaced_at == datetime(2026, 3, 2, hour, 5, second, tzinfo=UTC)
+    assert args.replaced_at.tzinfo is UTC
+    assert parse(REPLACED[:-1]).replaced_at is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-03-02T13:05:00",
+        "2026-03-02T13:05",
+        "2026-03-02",
+        "13:05Z",
+        "2026-02-30T13:05:00Z",
+        "2026-03-02T25:05:00Z",
+        "2026-03-02T13:05:00+2:00",
+        "2026-03-02T13:05:00 UTC",
+        "2026-03-02T13:05:00Z\n",
+        "0001-01-01T00:00:00+02:00",
+        "２０２６-03-02T13:05:00Z",  # noqa: RUF001
+        "now",
+        "",
+    ],
+)
+def test_a_replacement_without_a_zone_is_no_time(text: str) -> None:
+    """Nobody has to guess whose clock it was; the message shows how to write one."""
+    (mistake,) = mistakes(*REPLACED, text)
+
+    assert mistake.startswith("--replaced-at: found ")
+    assert "Write a time with its zone: 2026-03-02T13:05:00Z" in mistake
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=1), timedelta(days=9_000)])
+def test_a_replacement_has_been(ahead: timedelta) -> None:
+    """A time to come would deny keys that healthy instances have yet to get."""
+    text = (datetime.now(UTC) + ahead).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    (mistake,) = mistakes(*REPLACED, text)
+
+    assert mistake.startswith(f"--replaced-at: found '{text}'. It is {datetime.now(UTC):%Y-%m-%dT}")
+    assert mistake.endswith("Z: write a time that has been.")
 
 
 def test_options_of_a_platform_are_passed_over() -> None:

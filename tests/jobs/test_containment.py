@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 from botocore.loaders import Loader
 
-from jobs.containment import IAM_REGIONS, REPLACED_AT, Denial, contain
-from tests.results import NOON, finding
+from jobs.containment import IAM_REGIONS, REPLACED_AT, Denial, contain, for_programs
+from tests.results import NOON, after, finding
 from tests.views import HOSTILE
+from transforms.sessions import BORROWED
+from transforms.workloads import WORKLOADS
 
 ACCOUNT = "111122223333"
 DOCS = Path(__file__).parents[2] / "docs"
@@ -38,6 +40,68 @@ BAD_ROLES = (
     "arn:aws:iam::444455556666:role/AppRole",
     "arn:aws:iam::١١١١٢٢٢٢٣٣٣٣:role/AppRole",
 )
+
+
+UUID = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
+HEX = "0123456789abcdef0123456789abcdef"
+MANAGEMENT = "AWSSystemsManagerDefaultEC2InstanceManagementRole"
+OWN = {
+    "ec2": {},
+    "ecs_task": {"session_name": HEX},
+    "eks_pod": {"session_name": f"eks-k8s-wl-dev-engine-boo-{UUID}"},
+    "lambda_function": {"session_name": "resize_Images-2"},
+    "managed_instance": {"role_arn": f"arn:aws:iam::{ACCOUNT}:role/service-role/{MANAGEMENT}"},
+    "instance_identity": {
+        "role_arn": f"arn:aws:iam::{ACCOUNT}:role/aws:ec2-instance",
+        "role_id": f"{ACCOUNT}:aws:ec2-instance",
+    },
+}
+"""What AWS writes into the records of each kind of workload, but for an instance's."""
+
+WITH_POLICY = [kind for kind in OWN if kind != "instance_identity"]
+NAMES = {
+    "ecs_task": [HEX, UUID],
+    "eks_pod": [
+        f"eks-a-b-{UUID}",
+        f"eks-Prod_1-web-7d9f.x-{UUID}",
+        f"eks-{'c' * 23}-{UUID}",
+    ],
+    "lambda_function": ["f", "F" * 64, "-_-"],
+    "managed_instance": ["i-01234567"],
+    "impersonated": ["i-01234567", HEX, UUID, f"eks-a-b-{UUID}"],
+    "self_assumed": ["i-01234567", HEX, UUID, f"eks-a-b-{UUID}"],
+}
+"""Names that AWS gives to sessions of a kind."""
+
+FOREIGN = {
+    "ecs_task": [HEX[1:], f"{HEX}0", HEX.upper(), UUID[1:], f"{UUID}-0", "i-01234567", f"{HEX}\n"],
+    "eks_pod": [
+        f"eks-{'c' * 24}-{UUID}",
+        f"eks--{UUID}",
+        f"eks-{UUID}",
+        f"eks-a'$(id)'-{UUID}",
+        f"eks-a b-{UUID}",
+        f"eks-a-b-{UUID}\n",
+        f"eks-a*-{UUID}",
+        f"eks-ä-b-{UUID}",
+        UUID,
+        "eks-a-b",
+    ],
+    "lambda_function": ["f" * 65, "f n", "f.n", "f:1", "$LATEST", "'$(id)'", "f\n", "fünf", "f*"],
+    "managed_instance": ["mi-0123456789abcdef0", HEX],
+    "impersonated": ["resize-images", f"eks-{'c' * 24}-{UUID}", f"{HEX}\n", "jane"],
+    "self_assumed": ["resize-images", f"{HEX}0"],
+}
+"""Names that it does not give to sessions of that kind, though some it gives to others."""
+
+
+def _of_kind(kind: str, **said: Any) -> dict[str, Any]:
+    """A finding of a kind of session, as AWS has it."""
+    return finding(session_kind=kind, **{**OWN.get(kind, {}), **said})
+
+
+def _each(names: dict[str, list[str]]) -> list[tuple[str, str]]:
+    return [(kind, name) for kind, those in names.items() for name in those]
 
 
 def _command(denial: Denial | None) -> dict[str, str]:
@@ -86,6 +150,7 @@ def test_older_sessions_are_denied_by_the_time_of_replacement() -> None:
     """The time is the one that is passed in, in UTC; no time of the finding is used."""
     steps = contain(finding(), datetime(2026, 3, 3, 4, 30, tzinfo=timezone(timedelta(hours=2))))
 
+    assert steps.revoke_older is not None
     assert _statement(steps.revoke_older.policy) == {
         "Effect": "Deny",
         "Action": "*",
@@ -98,6 +163,7 @@ def test_without_that_time_nothing_can_be_pasted() -> None:
     """A plain placeholder stands in the policy, and there is no command that would write it."""
     steps = contain(finding())
 
+    assert steps.revoke_older is not None
     condition = _statement(steps.revoke_older.policy)["Condition"]
     assert condition == {"DateLessThan": {"aws:TokenIssueTime": REPLACED_AT}}
     assert steps.revoke_older.command is None
@@ -171,6 +237,7 @@ def test_a_role_that_looks_wrong_is_in_no_command(role_arn: object) -> None:
     assert steps.account_id is None
     assert steps.deny_session is not None
     assert steps.deny_session.command is None
+    assert steps.revoke_older is not None
     assert steps.revoke_older.command is None
     assert ["look the role up" in doubt for doubt in steps.doubts] == [True]
     assert "rm -rf" not in repr(steps)
@@ -183,6 +250,7 @@ def test_a_role_id_that_looks_wrong_is_in_no_policy(role_id: object) -> None:
     steps = contain(finding(role_id=role_id), NOON)
 
     assert steps.deny_session is None
+    assert steps.revoke_older is not None
     assert steps.revoke_older.command is not None
     assert ["RoleId" in doubt for doubt in steps.doubts] == [True]
     assert "rm -rf" not in repr(steps)
@@ -208,6 +276,206 @@ def test_the_order_is_told() -> None:
     assert own.order.startswith("First give the instance another instance profile")
     assert borrowed.order.startswith("First take the right to assume this role")
     assert "stops that instance, too" in borrowed.order
+    assert not own.deny_first
+    assert not borrowed.deny_first
+
+
+def test_every_kind_of_session_has_an_order_of_its_own() -> None:
+    """No kind of workload, and no borrowed name, is contained as if it were something else."""
+    assert set(OWN) == set(WORKLOADS)
+
+    orders = {contain(_of_kind(kind)).order for kind in (*WORKLOADS, *BORROWED)}
+
+    assert len(orders) == len(WORKLOADS) + len(BORROWED)
+
+
+@pytest.mark.parametrize("kind", WITH_POLICY)
+def test_the_session_of_any_workload_is_denied_by_its_name(kind: str) -> None:
+    """What AWS itself writes passes: the policy has it as it is, and no value is doubted."""
+    said = _of_kind(kind)
+
+    steps = contain(said, NOON)
+
+    options = _command(steps.deny_session)
+    user_id = f"AROAEXAMPLE:{said['session_name']}"
+    condition = _statement(options["--policy-document"])["Condition"]
+    assert condition == {"StringEquals": {"aws:userId": user_id}}
+    assert options["--policy-name"] == f"credtrail-deny-{said['session_name']}"
+    assert options["--role-name"] == said["role_arn"].rpartition("/")[2]
+    assert _command(steps.revoke_older)["--policy-name"] == "credtrail-revoke-older"
+    assert steps.doubts == ()
+
+
+@pytest.mark.parametrize(("kind", "name"), _each(NAMES))
+def test_every_name_that_aws_gives_is_taken(kind: str, name: str) -> None:
+    """Old and new ids of tasks, pods of any name, functions up to their 64 characters."""
+    steps = contain(_of_kind(kind, session_name=name))
+
+    assert steps.deny_session is not None
+    assert _statement(steps.deny_session.policy)["Condition"] == {
+        "StringEquals": {"aws:userId": f"AROAEXAMPLE:{name}"}
+    }
+    assert steps.doubts == ()
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [*_each(FOREIGN), *((kind, bad) for kind in (*WITH_POLICY, *BORROWED) for bad in BAD[:6])],
+)
+def test_no_other_name_reaches_a_policy(kind: str, name: object) -> None:
+    """A name of another kind, one that is too long, or anything hostile is to be looked up."""
+    steps = contain(_of_kind(kind, session_name=name), NOON)
+
+    assert steps.deny_session is None
+    assert ["look it up, in userIdentity.principalId" in doubt for doubt in steps.doubts] == [True]
+    assert "rm -rf" not in repr(steps)
+    assert "$(id)" not in repr(steps)
+
+
+@pytest.mark.parametrize(
+    ("kind", "form"),
+    [
+        ("ecs_task", "id of a task"),
+        ("eks_pod", "name of a pod's session"),
+        ("lambda_function", "name of a function"),
+        ("managed_instance", "instance id"),
+        ("instance_identity", "instance id"),
+        ("impersonated", "name of an instance, a task or a pod"),
+    ],
+)
+def test_a_doubt_says_what_the_name_should_be(kind: str, form: str) -> None:
+    """Who looks it up knows what to look for."""
+    (doubt,) = contain(_of_kind(kind, session_name="x'y")).doubts
+
+    assert f"missing or no {form}" in doubt
+
+
+@pytest.mark.parametrize("kind", ["ecs_task", "eks_pod"])
+def test_of_a_task_or_pod_the_deny_comes_first(kind: str) -> None:
+    """It stops that one alone; then the task is stopped, and another role comes last."""
+    steps = contain(_of_kind(kind))
+
+    noun = WORKLOADS[kind].noun
+    places = [
+        steps.order.index(words)
+        for words in (
+            "First deny the session",
+            f"this one {noun}",
+            f"other {noun}s of the role go on",
+            f"Then {'stop' if kind == 'ecs_task' else 'delete'} the {noun}",
+            "another role, and then revoke the older sessions",
+        )
+    ]
+    assert places == sorted(places)
+    assert steps.deny_first
+
+
+def test_the_next_key_of_a_pod_has_another_name() -> None:
+    """The deny of one key is not the end of it: whoever reads this deletes the pod."""
+    assert "its next key comes under another name" in contain(_of_kind("eks_pod")).order
+
+
+def test_a_function_gets_another_role_first() -> None:
+    """As all that runs it has one session name, the deny stops the function as a whole."""
+    steps = contain(_of_kind("lambda_function"))
+
+    assert steps.order.startswith("First give the function another role, and only then deny")
+    assert "stops the function as a whole" in steps.order
+    assert not steps.deny_first
+
+
+def test_a_managed_instance_is_isolated_first() -> None:
+    """Its agent would fetch fresh keys; the deny stops Systems Manager there and nothing else."""
+    steps = contain(_of_kind("managed_instance"))
+
+    assert steps.order.startswith("First isolate the instance")
+    assert "what Systems Manager does on this one instance" in steps.order
+    assert not steps.deny_first
+
+
+@pytest.mark.parametrize("name", ["AppRole", f"{MANAGEMENT}2", MANAGEMENT.lower()])
+def test_a_managed_instance_has_one_role_alone(name: str) -> None:
+    """No policy is written into another role on the word of a record of this kind."""
+    steps = contain(
+        _of_kind("managed_instance", role_arn=f"arn:aws:iam::{ACCOUNT}:role/{name}"), NOON
+    )
+
+    assert steps.account_id is None
+    assert for_programs(steps)["commands"] == []
+    assert [f"is not {MANAGEMENT}" in doubt for doubt in steps.doubts] == [True]
+
+
+def test_an_identity_role_gets_no_policy() -> None:
+    """AWS owns it: there is neither a policy nor a command, and the card says what to do."""
+    steps = contain(_of_kind("instance_identity"), NOON)
+
+    assert (steps.deny_session, steps.revoke_older, steps.account_id) == (None, None, None)
+    assert "no policy can be written into it" in steps.order
+    assert "Isolate the instance or stop it" in steps.order
+    assert "live on for hours" in steps.order
+    assert steps.doubts == ()
+
+
+@pytest.mark.parametrize(
+    "role_id", [*BAD, "AROAEXAMPLE", "444455556666:aws:ec2-instance", f"{ACCOUNT}:aws:ec2-other"]
+)
+def test_an_identity_role_of_another_id_is_doubted(role_id: object) -> None:
+    """It may be any other role: a word to see which, without the value."""
+    steps = contain(_of_kind("instance_identity", role_id=role_id))
+
+    assert [":aws:ec2-instance" in doubt for doubt in steps.doubts] == [True]
+    assert "rm -rf" not in repr(steps)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("i-01234567", "an instance"),
+        (HEX, "a task"),
+        (f"eks-a-b-{UUID}", "a pod"),
+        ("x'y", "a workload"),
+    ],
+)
+@pytest.mark.parametrize("kind", BORROWED)
+def test_a_borrowed_name_is_called_what_it_is(kind: str, name: str, said: str) -> None:
+    """The workload of that name is named, as the deny may stop it, too."""
+    order = contain(_of_kind(kind, session_name=name)).order
+
+    assert f"name of {said}" in order or f"that of {said}" in order
+    assert f"that {said.split()[1]}" in order
+
+
+def test_a_session_that_a_workload_assumed_is_contained_at_its_source() -> None:
+    """The session that assumed the role comes first: it would assume it again."""
+    steps = contain(_of_kind("self_assumed"))
+
+    assert steps.order.startswith("First contain the session that assumed this role")
+    assert not steps.deny_first
+
+
+@pytest.mark.parametrize(("minutes", "doubts"), [(-1, 1), (0, 0), (600, 0)])
+def test_a_replacement_before_the_theft_is_doubted(minutes: float, doubts: int) -> None:
+    """A time that is too early leaves keys alive; a later one is as it should be."""
+    steps = contain(finding(), after(minutes))
+
+    assert len(steps.doubts) == doubts
+    assert all("stay alive" in doubt for doubt in steps.doubts)
+    assert steps.revoke_older is not None
+    assert steps.revoke_older.command is not None
+
+
+def test_programs_get_the_commands_in_order() -> None:
+    """Only such as can be run as they are; without the time there is none that revokes."""
+    early, late = for_programs(contain(finding())), for_programs(contain(finding(), NOON))
+
+    assert [_words(command)[3] for command in late["commands"]] == [
+        "--policy-name=credtrail-deny-i-0123456789abcdef0",
+        "--policy-name=credtrail-revoke-older",
+    ]
+    assert early["commands"] == late["commands"][:1]
+    assert set(late) == {"order", "doubts", "account_id", "commands"}
+    assert (late["account_id"], late["doubts"]) == (ACCOUNT, [])
+    assert for_programs(contain(finding(role_arn=None), NOON))["commands"] == []
 
 
 def test_a_finding_of_which_little_is_known_is_no_obstacle() -> None:
@@ -216,6 +484,7 @@ def test_a_finding_of_which_little_is_known_is_no_obstacle() -> None:
 
     assert len(steps.doubts) == 3
     assert steps.deny_session is None
+    assert steps.revoke_older is not None
     assert "2026-03-02T00:00:00Z" in steps.revoke_older.policy
 
 
@@ -259,6 +528,22 @@ def test_the_runbook_replaces_before_it_revokes() -> None:
         )
     ]
     assert places == sorted(places)
+
+
+def test_the_runbook_leads_to_the_steps_of_every_kind() -> None:
+    """A row for each kind of session, and what a row links to is a section of the page."""
+    text = _runbook()
+    titles = re.findall(r"^### (.*)$", text, re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    links = re.findall(r"\]\(#(.*?)\)", text)
+
+    assert [
+        kind for kind in (*WORKLOADS, *BORROWED) if not any(f"`{kind}`" in r for r in rows)
+    ] == []
+    assert len(links) == len(WORKLOADS)
+    assert set(links) <= anchors
 
 
 def test_the_runbook_has_checks_for_every_verdict() -> None:

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
 
 import pytest
 
-from jobs.finding_card import KINDS
+from jobs.console import console
+from jobs.finding_card import KINDS, render_card
 from jobs.finding_list import render_csv, render_json
 from jobs.show import CELL
-from tests.results import HOME, NOON, THIEF, call, finding, review
+from tests.results import HOME, NOON, THIEF, after, call, finding, review
 from tests.views import COLUMNS, HOSTILE, card, listed, row
 from transforms import schemas
+
+HEX = "0123456789abcdef0123456789abcdef"
+
+
+def after_replacement(found: Mapping[str, Any], replaced_at: datetime) -> str:
+    """A card that is shown once the workload has its other role."""
+    return render_card(found, (), None, console(io.StringIO(), 120), 40, replaced_at=replaced_at)
 
 
 def test_hostile_text_is_harmless_in_every_view() -> None:
@@ -179,6 +190,70 @@ def test_an_open_finding_says_how_to_contain_it() -> None:
     statement = text.index('"aws:userId":', account)
     assert "AROAEXAMPLE:i-0123456789abcdef0" in text[statement:]
     assert "docs/runbook.md" in text[statement:]
+
+
+def test_the_last_step_waits_for_its_time() -> None:
+    """The card tells of --replaced-at, and has the command that revokes once it is given."""
+    early, late = card(), after_replacement(finding(), after(65))
+
+    assert "--replaced-at TIME" in " ".join(early.split())
+    assert "credtrail-revoke-older" not in early
+    assert "--replaced-at" not in late
+    deny = late.index("Then, in account 111122223333:\naws iam put-role-policy \\\n")
+    revoke = late.index("Last, in account 111122223333, revoke the older sessions", deny)
+    assert "--policy-name=credtrail-revoke-older" in late[revoke:]
+    assert '"aws:TokenIssueTime": "2026-03-02T13:05:00Z"' in late[revoke:]
+    assert late.count("docs/runbook.md has") == 1
+
+
+def test_of_an_unknown_role_the_last_step_is_a_policy_alone() -> None:
+    """It is there to be pasted once the role is looked up; no account is named."""
+    text = after_replacement(finding(role_arn=None), after(65))
+
+    assert "put-role-policy" not in text
+    assert '"aws:TokenIssueTime": "2026-03-02T13:05:00Z"' in text
+    assert "in account None" not in text
+
+
+def test_what_comes_first_is_printed_first() -> None:
+    """The deny of a task is the first thing to do, that of an instance the second."""
+    task = card(finding(session_kind="ecs_task", session_name=HEX, instance_id=HEX))
+
+    assert "First, in account 111122223333:\naws iam put-role-policy" in task
+    assert "Then, in account 111122223333:\naws iam put-role-policy" in card()
+
+
+def test_an_identity_role_has_no_command() -> None:
+    """The card says that nothing can be denied, and does not tell of a revocation either."""
+    found = finding(session_kind="instance_identity", role_id="111122223333:aws:ec2-instance")
+
+    for text in (card(found), after_replacement(found, after(65))):
+        assert "Nothing can be denied here" in text
+        assert "put-role-policy" not in text
+        assert "aws:TokenIssueTime" not in text
+        assert "--replaced-at" not in text
+        assert "docs/runbook.md" in text
+
+
+@pytest.mark.parametrize(
+    ("kind", "label"),
+    [
+        ("ec2", "instance"),
+        ("ecs_task", "task"),
+        ("eks_pod", "pod"),
+        ("lambda_function", "function"),
+        ("managed_instance", "instance"),
+        ("instance_identity", "instance"),
+        ("impersonated", "session"),
+        ("self_assumed", "session"),
+        (None, "session"),
+    ],
+)
+def test_a_card_calls_the_workload_what_it_is(kind: str | None, label: str) -> None:
+    """Who merely borrowed the name of a workload is a session."""
+    assert f"\n{label:<10}web-1 in account 1111" in card(
+        finding(session_kind=kind, instance_id="web-1")
+    )
 
 
 def test_a_closed_finding_is_not_contained() -> None:

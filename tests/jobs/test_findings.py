@@ -14,7 +14,7 @@ from jobs.arguments import SEVERITIES
 from jobs.errors import InputError, UsageError
 from jobs.findings import last_run, newest_reviews, run, select, show, worst
 from jobs.warehouse import Warehouse
-from tests.results import after, call, finding, review, warehouse
+from tests.results import NOON, after, call, finding, review, warehouse
 from tests.results import run as a_run
 from transforms import schemas
 
@@ -22,7 +22,7 @@ from transforms import schemas
 def asked(folder: Path, **said: Any) -> Namespace:
     """Options of the command, as its defaults have them."""
     defaults = {"id": None, "calls": 40, "status": "open", "format": "table", "min_severity": "low"}
-    defaults |= {"follow": False, "settings": None}
+    defaults |= {"follow": False, "settings": None, "replaced_at": None}
     return Namespace(**{"warehouse": str(folder), **defaults, **said})
 
 
@@ -30,6 +30,27 @@ def test_follow_needs_a_finding(tmp_path: Path) -> None:
     """What is to be followed must be named."""
     with pytest.raises(UsageError, match="--id"):
         run(asked(tmp_path, follow=True))
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({}, ["--replaced-at: nothing to contain. Name a case with --id."]),
+        (
+            {"id": "c0", "format": "csv"},
+            ["--replaced-at: CSV has no commands. Write --format table or json."],
+        ),
+        ({"follow": True, "format": "csv"}, ["--follow", "--replaced-at", "--replaced-at"]),
+    ],
+)
+def test_a_replacement_needs_a_case(tmp_path: Path, said: dict[str, Any], told: list[str]) -> None:
+    """It belongs to one case, and to a view that has commands; all mistakes are told at once."""
+    with pytest.raises(UsageError) as caught:
+        run(asked(tmp_path, replaced_at=NOON, **said))
+
+    problems = [str(problem) for problem in caught.value.problems]
+    assert len(problems) == len(told)
+    assert all(map(str.startswith, problems, told))
 
 
 @pytest.fixture
@@ -171,3 +192,47 @@ def test_a_case_for_programs(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     (line,) = capsys.readouterr().out.splitlines()
     assert len(json.loads(line)["finding_calls"]) == 60
     assert list(json.loads(line)["finding_calls"][0]) == schemas.FINDING_CALLS.columns
+
+
+@pytest.mark.usefixtures("_no_color")
+def test_a_replacement_adds_the_last_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On the card and for programs; what is closed is not contained, and a list has none of it."""
+    closed = finding(finding_id="2", source="192.0.2.1", status="closed")
+    folder = warehouse(tmp_path, findings=[finding(), closed])
+
+    def lines(**said: Any) -> list[str]:
+        run(asked(folder, **said))
+        return capsys.readouterr().out.splitlines()
+
+    def told(**said: Any) -> dict[str, Any]:
+        rows = [json.loads(line) for line in lines(format="json", status="all", **said)]
+        return {row["finding_id"]: row.get("containment", "nothing") for row in rows}
+
+    before, late = told(id="c0ff"), told(id="c0ff", replaced_at=after(65))
+    (opened,) = late.keys() - {"2"}
+    assert len(before[opened]["commands"]) == 1
+    assert len(late[opened]["commands"]) == 2
+    assert "2026-03-02T13:05:00Z" in late[opened]["commands"][1]
+    assert late[opened]["account_id"] == "111122223333"
+    assert late[opened]["order"].startswith("First give the instance another")
+    assert late["2"] is None
+    assert set(told().values()) == {"nothing"}
+    assert sum("credtrail-revoke-older" in line for line in lines(id="c0ff")) == 0
+    assert (
+        sum("credtrail-revoke-older" in line for line in lines(id="c0ff", replaced_at=after(65)))
+        == 1
+    )
+
+
+def test_the_list_can_be_shown_without_what_to_type_next(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """For who says himself what comes next."""
+    folder = str(warehouse(tmp_path, findings=[finding()]))
+
+    show(folder, "table", "low", lead_on=False)
+    assert "Next:" not in capsys.readouterr().err
+    show(folder, "table", "low")
+    assert capsys.readouterr().err.count("Next:") == 1

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+import json
+import re
 from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -13,8 +15,8 @@ from simulator.identity import Style
 from simulator.moments import iso
 from simulator.play import Played, play
 from simulator.shelf import shipped
-from simulator.source import parse
-from simulator.story import Instance, Thief
+from simulator.source import INTERNAL, parse
+from simulator.story import Keyholder, Thief
 from simulator.story_file import load
 
 if TYPE_CHECKING:
@@ -57,6 +59,13 @@ EXPECTED = {
     "t23_hidden_address": [],
     "t24_agent_impersonation": [("217.84.9.104", "outside_aws", "high")],
     "t25_out_of_order": [("93.104.237.92", "outside_aws", "high")],
+    "t26_identity_role": [
+        ("67.180.92.14", "outside_aws", "high"),
+        ("67.180.92.14", "outside_aws", "high"),
+    ],
+    "t27_ecs_task": [("73.158.22.141", "outside_aws", "high")],
+    "t28_lambda_outside_aws": [("95.90.155.83", "outside_aws", "high")],
+    "t29_pod_identity": [("217.84.66.190", "outside_aws", "high")],
     "t30_slow_thief": [("86.12.219.199", "outside_aws", "high")],
     "b01_endpoint_added": [],
     "b02_private_first": [],
@@ -72,6 +81,7 @@ EXPECTED = {
     "b12_on_behalf": [],
     "b13_aws_internal_first": [],
     "b14_internal_endpoint": [],
+    "b15_ec2_infrastructure": [],
     "b16_eks_token": [],
     "b17_vault_login": [],
     "b18_signed_links": [],
@@ -150,6 +160,15 @@ EXPECTED = {
     "a52_clocks_disagree": [],
     "a53_nat_instance": [],
     "a54_interface_replaced": [],
+    "a60_tasks_on_one_host": [],
+    "a61_pods_behind_nat": [],
+    "a62_task_key_on_another_host": [("35.93.58.202", "another_workload", "high")],
+    "a63_forged_task_name": [("86.12.201.77", "impersonated_session", "medium")],
+    "a64_lambda_inside_aws": [],
+    "a65_govcloud": [("71.198.64.109", "outside_aws", "high")],
+    "a66_china": [("161.189.138.107", "inside_aws", "high")],
+    "a67_govcloud_healthy": [],
+    "a68_agent_and_instance": [],
 }
 
 
@@ -252,9 +271,9 @@ def test_stories_share_nothing_by_which_they_would_judge_each_other() -> None:
     """No role or endpoint stands in two stories, and one home alone: eight years lie between."""
     roles, homes, endpoints = Counter(), Counter(), Counter()
     for name, story in STORIES.items():
-        instances = story.of(Instance)
-        roles.update({(instance.account, instance.role) for instance in instances})
-        homes.update({str(instance.source) for instance in instances})
+        holders = story.of(Keyholder)
+        roles.update({(holder.account, holder.role) for holder in holders})
+        homes.update({str(holder.source) for holder in holders} - {INTERNAL})
         endpoints.update({r.get("vpcEndpointId") for r in played(name).records} - {None})
 
     assert max(roles.values()) == max(endpoints.values()) == 1
@@ -268,9 +287,10 @@ def test_addresses_are_where_the_verdict_says(in_aws: Callable[[str], set[str]])
             is_inside = {"inside_aws": True, "outside_aws": False}.get(finding.verdict)
             if is_inside is not None:
                 assert bool(in_aws(finding.source)) is is_inside, (name, finding.source)
-        for instance in story.of(Instance):
-            if not instance.source.endpoint and name != "b10_corporate_egress":
-                assert in_aws(instance.source.address) == {instance.region}, name
+        for holder in story.of(Keyholder):
+            home = holder.source
+            if not home.endpoint and home.has_client and name != "b10_corporate_egress":
+                assert in_aws(home.address) == {holder.region}, name
 
 
 def test_thefts_that_cloudtrail_cannot_show() -> None:
@@ -281,6 +301,7 @@ def test_thefts_that_cloudtrail_cannot_show() -> None:
         "a04_own_endpoint_unknown_address",
         "a07_copied_address_without_endpoint",
         "a23_first_public_of_a_single",
+        "a64_lambda_inside_aws",
         "t08_same_nat",
         "t09_request_through_the_application",
         "t10_on_the_instance",
@@ -292,12 +313,11 @@ def test_thefts_that_cloudtrail_cannot_show() -> None:
 
 
 def test_every_scenario_has_a_story() -> None:
-    """The numbered scenarios are all there, but those of other workloads and of fleets."""
+    """The numbered scenarios are all there."""
     numbers = {name.partition("_")[0] for name in STORIES}
-    of_fleets, of_other_workloads = {"b15"}, {"t26", "t27", "t28", "t29"}
 
     listed = {f"t{n:02d}" for n in range(1, 31)} | {f"b{n:02d}" for n in range(1, 31)}
-    assert listed - numbers <= of_fleets | of_other_workloads
+    assert listed <= numbers
     assert len({n for n in numbers if n.startswith("a")}) >= 20
 
 
@@ -374,3 +394,62 @@ def test_rotation() -> None:
     used = {r["userIdentity"].get("accessKeyId") for r in records} - {None}
     assert len(issued) == 2 * 24
     assert len(used) == 24
+
+
+def test_three_sessions_of_one_instance() -> None:
+    """The instance's own role, its identity and host management share an id, and no key."""
+    records = played("t26_identity_role").records
+
+    sessions = {}
+    for r in records:
+        if (who := r["userIdentity"])["type"] == "AssumedRole":
+            sessions.setdefault(who["arn"].split("/")[-2], set()).add(who["accessKeyId"])
+    ids = {r["userIdentity"].get("arn", "").rpartition("/")[2] for r in records} - {""}
+    assert set(sessions) == {
+        "TillFrontend",
+        "aws:ec2-instance",
+        "AWSSystemsManagerDefaultEC2InstanceManagementRole",
+    }
+    assert len(ids) == 1
+    assert sum(map(len, sessions.values())) == len(set().union(*sessions.values()))
+
+
+def test_a_function_calls_from_many_addresses() -> None:
+    """All environments of a function share one session, and each has an address of its own."""
+    records = played("t28_lambda_outside_aws").records
+
+    calls = [r for r in records if r["userIdentity"]["type"] == "AssumedRole"]
+    assert len({r["userIdentity"]["principalId"] for r in calls}) == 1
+    assert len({r["sourceIPAddress"] for r in calls}) == 9
+
+
+def test_disks_are_opened_in_the_name_of_their_instance() -> None:
+    """EC2's own session bears the instance's id, and CloudTrail hides its address."""
+    records = played("b15_ec2_infrastructure").records
+
+    own, opened = (
+        next(r for r in records if r["eventName"] == name) for name in ("DescribeTags", "Decrypt")
+    )
+    instance = own["userIdentity"]["arn"].rpartition("/")[2]
+    account = opened["recipientAccountId"]
+    assert opened["userIdentity"]["principalId"] == f"{account}:aws:ec2-infrastructure:{instance}"
+    assert opened["userIdentity"]["inScopeOf"] == own["userIdentity"]["inScopeOf"]
+    assert opened["userIdentity"]["invokedBy"] == opened["sourceIPAddress"] == "AWS Internal"
+    assert "ec2RoleDelivery" not in opened["userIdentity"]["sessionContext"]
+
+
+@pytest.mark.parametrize(
+    ("name", "partition", "service"),
+    [
+        ("a65_govcloud", "aws-us-gov", "ec2.amazonaws.com"),
+        ("a66_china", "aws-cn", "ec2.amazonaws.com.cn"),
+    ],
+)
+@pytest.mark.parametrize("style", Style)
+def test_partitions(name: str, partition: str, service: str, style: Style) -> None:
+    """All ARNs are of the partition, and EC2 has the name by which it goes there."""
+    records = played(name, style).records
+
+    arns = re.findall(r'"arn:([^:]+):', json.dumps(records))
+    assert set(arns) == {partition}
+    assert {r["sourceIPAddress"] for r in records if r["eventName"] == "AssumeRole"} == {service}

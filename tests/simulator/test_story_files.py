@@ -106,7 +106,7 @@ def test_all_mistakes_are_told_at_once() -> None:
         ('steals = "web"', 'steals = "chain"', "thief.mallory, steals"),
         ('assumed_by = "mallory"', 'assumed_by = "chain"', "it leads back"),
         ('assumed_by = "mallory"', 'assumed_by = "nobody"', "role.chain, assumed_by"),
-        ('session = "{web}"', 'session = "{wep}"', "an instance in braces"),
+        ('session = "{web}"', 'session = "{wep}"', "an instance or workload in braces"),
         ("[thief.mallory]", "[thief.Mallory]", "lower-case"),
         ("[role.chain]", "[role.web]", "the name is taken"),
         ('"s3:ListBuckets"', '"ListBuckets"', "step 2, call"),

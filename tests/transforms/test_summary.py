@@ -67,7 +67,7 @@ def test_issued_keys_are_kept(summarised):
     """EC2's AssumeRole stands in the credentials, with its key and expiry unknown or not."""
     (key,) = credentials(summarised, 1).collect()
 
-    assert (key.by_ec2, key.session_name, key.access_key_id) == (True, WEB.id, WEB.key)
+    assert (key.issued_for, key.session_name, key.access_key_id) == ("ec2", WEB.id, WEB.key)
 
 
 def test_accounts_and_endpoints_are_named_by_any_event(summarised):

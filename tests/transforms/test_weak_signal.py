@@ -1,0 +1,85 @@
+"""A client that speaks for a thief behind the same source: low, and only if it is asked for."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.factories import Instance
+from tests.judged import judged, verdicts
+
+BOTO, CURL = "Boto3/1.34.0 md/Botocore#1.34.0", "curl/8.5.0"
+
+
+def _fleet(name, count):
+    account = Instance(name).account
+    return [Instance(f"{name}-{n}", account, role=f"{name}Role") for n in range(count)]
+
+
+def _calls(fleet):
+    return [i.call(h, user_agent=BOTO) for i in fleet for h in (0, 2, 4)]
+
+
+def _look_around(instance, agent, hours, **changes):
+    return instance.call(hours, user_agent=agent, event_name="ListBuckets", **changes)
+
+
+STRANGE, USUAL, SHARED, QUIET, OLD_KEY, SMALL = (
+    _fleet(name, count)
+    for name, count in (
+        ("strange", 5),
+        ("usual", 5),
+        ("shared", 5),
+        ("quiet", 5),
+        ("old-key", 5),
+        ("small", 3),
+    )
+)
+ROWS = [
+    *[row for fleet in (STRANGE, USUAL, SHARED, QUIET, OLD_KEY, SMALL) for row in _calls(fleet)],
+    _look_around(STRANGE[0], CURL, 5),
+    _look_around(USUAL[0], BOTO, 5),
+    _look_around(SHARED[0], CURL, 5),
+    _look_around(SHARED[1], CURL, 5),
+    QUIET[0].call(5, user_agent=CURL),
+    OLD_KEY[0].call(9, user_agent=CURL, credential_issued_at=OLD_KEY[0].call(1)["event_time"]),
+    _look_around(SMALL[0], CURL, 5),
+]
+
+
+@pytest.fixture(scope="module")
+def told(spark):
+    """Verdicts with weak signals wanted."""
+    return verdicts(judged(spark, ROWS, weak_signals=True))
+
+
+@pytest.mark.parametrize(
+    ("instance", "signs"),
+    [
+        (STRANGE[0], ["new_agent", "reconnaissance"]),
+        (OLD_KEY[0], ["expired_key", "new_agent"]),
+    ],
+)
+def test_a_new_client_that_does_more_than_call(told, instance, signs):
+    """A client that no other instance of the role has looks around, or has a key past its life."""
+    row = told[instance.session_id, instance.home]
+    assert (row.verdict, row.severity, row.weak_signs) == ("weak_signal", "low", signs)
+
+
+@pytest.mark.parametrize(
+    ("fleet", "why"),
+    [
+        (USUAL, "the usual client looks around"),
+        (SHARED, "the client is at another instance of the role, too"),
+        (QUIET, "a new client that only calls is one signal"),
+        (SMALL, "too few others to say what is usual"),
+    ],
+)
+def test_nothing_is_said_of_what_is_usual(told, fleet, why):
+    """One signal alone, or one that others of the role show, says nothing."""
+    said = [row.verdict for (session, _), row in told.items() if session == fleet[0].session_id]
+    assert said == [], why
+
+
+def test_it_is_off_by_default(spark):
+    """With the shipped settings nobody hears of it."""
+    assert verdicts(judged(spark, ROWS)) == {}
