@@ -109,9 +109,9 @@ _PLANS = {
     ),
     MANAGED_INSTANCE: _Plan(
         "First isolate the instance, which cuts it off from Systems Manager: while its agent gets "
-        "through, it fetches fresh keys, and an EC2 instance can't be deregistered there. Then deny "
-        "the session: the deny stops what Systems Manager does on this one instance. What else "
-        "runs there has another role, and goes on.",
+        "through, it fetches fresh keys, and an EC2 instance can't be deregistered there. Then "
+        "deny the session: the deny stops what Systems Manager does on this one instance. What "
+        "else runs there has another role, and goes on.",
         _INSTANCE_NAME,
         _INSTANCE_FORM,
         role_name=_MANAGEMENT_ROLE,

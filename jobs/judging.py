@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from jobs.keeping import kept
-from jobs.ledger import read_ledger, with_ledger
+from jobs.ledger import Ledger, read_ledger, with_ledger
 from transforms import published, schemas
 from transforms.births import births, lives, located, our_accounts, own_regions, presences
 from transforms.findings import suspicious
@@ -30,11 +30,15 @@ from transforms.mismatches import (
 from transforms.ranges import in_aws_space, in_cidrs
 from transforms.sessions import with_session
 from transforms.shared import (
-    Fleet,
     SharedNumbers,
     endpoint_owners,
+    members,
+    moved_fleets,
     own_endpoint,
-    with_shared_facts,
+    settled,
+    with_egress,
+    with_neighbours,
+    with_others,
 )
 from transforms.signals import signals, weak_signals
 from transforms.stays import SESSION, STAY, placed, stays
@@ -126,9 +130,7 @@ def judge(
     )
     ledger = read_ledger(changes, credentials, places, born, method)
 
-    nat = nat_addresses(ledger.changes, accounts)
-    fleet = Fleet(born, regions, nat, forwarders(ledger.changes), ledger.held)
-    shared = kept(with_shared_facts(places, fleet, _shared_numbers(method)))
+    shared = _with_shared_facts(places, kept(settled(born, regions)), ledger, accounts, method)
     down = outages(ledger.changes, alive, read.select(*_INSTANCE).distinct())
     facts = (
         with_ledger(shared, ledger, method)
@@ -183,6 +185,27 @@ def counted(warehouse: Warehouse, table: schemas.Table) -> DataFrame:
         warehouse.scan(schemas.INPUT_FILES).where("state = 'counted'").select("batch_id").distinct()
     )
     return warehouse.scan(table).join(F.broadcast(batches), on="batch_id", how="left_semi")
+
+
+def _with_shared_facts(
+    places: DataFrame,
+    born: DataFrame,
+    ledger: Ledger,
+    accounts: DataFrame,
+    method: MethodSettings,
+) -> DataFrame:
+    """Presences with what many births say together: stratum 4."""
+    numbers = _shared_numbers(method)
+    with_counts = kept(with_others(places, kept(members(born))))
+    nat = nat_addresses(ledger.changes, accounts)
+    forwarding = forwarders(ledger.changes, ledger.attached)
+    shared = kept(with_egress(with_counts, born, nat, forwarding, ledger.held, numbers))
+    moved = kept(moved_fleets(places, numbers))
+    return kept(
+        with_neighbours(shared, born, method.bucket_hours)
+        .join(moved, on=["session_id", "source"], how="left")
+        .withColumn("moved_fleet", F.coalesce("moved_fleet", F.lit(False)))
+    )
 
 
 _INSTANCE = ("session_id", "instance_id")

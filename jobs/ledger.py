@@ -11,11 +11,14 @@ from pyspark.sql import functions as F
 from jobs.keeping import kept
 from transforms.ledger import (
     LedgerNumbers,
+    associations,
+    attachments,
     elastic_ends,
     explained,
     held_elsewhere,
     holdings,
     permits,
+    sources,
     with_trust,
 )
 from transforms.stays import STAY
@@ -28,9 +31,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Ledger:
-    """What the ledger says: changes with trust, holdings, and what they explain."""
+    """What the ledger says: changes with trust, interfaces, holdings, and what they explain."""
 
     changes: DataFrame
+    attached: DataFrame
     held: DataFrame
     explained: DataFrame
 
@@ -47,7 +51,8 @@ def read_ledger(
     The second is needed only where the first left a change untrusted, or explains a source: that
     is a former home to the move test.
     """
-    first = _round(changes, credentials, places, born, method)
+    seen_at = kept(sources(places))
+    first = _round(changes, credentials, places, seen_at, born, method)
     if first.changes.where("not trusted").isEmpty() and first.explained.isEmpty():
         return first
     also = places.join(
@@ -57,23 +62,27 @@ def read_ledger(
     )
     names = ["session_id", "account_id", "role_id", "session_name", "source"]
     homes_now = born.select(*names).union(also.select(*names)).distinct()
-    return _round(changes, credentials, places, homes_now, method)
+    return _round(changes, credentials, places, seen_at, homes_now, method)
 
 
-def _round(
+def _round(  # noqa: PLR0913, PLR0917 - both rounds read the same
     changes: DataFrame,
     credentials: DataFrame,
     places: DataFrame,
+    seen_at: DataFrame,
     homes_now: DataFrame,
     method: MethodSettings,
 ) -> Ledger:
     numbers = _ledger_numbers(method)
     trusted = kept(with_trust(changes, credentials, homes_now))
-    held = kept(holdings(trusted))
+    attached, associated = kept(attachments(trusted)), kept(associations(trusted))
+    held = kept(holdings(trusted, associated, attached))
+    permitted = kept(permits(trusted, associated, attached))
     return Ledger(
         trusted,
+        attached,
         held,
-        kept(explained(places, held, permits(trusted), homes_now, numbers)),
+        kept(explained(places, seen_at, held, permitted, homes_now, numbers)),
     )
 
 

@@ -104,7 +104,7 @@ def with_trust(changes: DataFrame, credentials: DataFrame, homes: DataFrame) -> 
 _SESSION_KEY = ("account_id", "role_id", "session_name")
 
 
-def holdings(changes: DataFrame) -> DataFrame:
+def holdings(changes: DataFrame, associated: DataFrame, attached: DataFrame) -> DataFrame:
     """Who held an address or prefix from when to when.
 
     One row per ``instance_id``, ``address``, ``since`` and ``until`` (null: to the end), with
@@ -113,32 +113,38 @@ def holdings(changes: DataFrame) -> DataFrame:
 
     Args:
         changes: rows of :func:`with_trust`.
+        associated: rows of :func:`associations`.
+        attached: rows of :func:`attachments`.
     """
     ends = changes.where(F.col("change") == TERMINATE).select(
         "instance_id", F.col("event_time").alias("ended")
     )
     held = (
-        _on_instances(_given(changes), changes)
+        _on_instances(_given(changes, associated), attached)
         .where("address is not null")
         .drop("network_interface_id", "association_id")
     )
     return _until(held, ends, ["instance_id"]).distinct()
 
 
-def _given(changes: DataFrame) -> DataFrame:
+def _given(changes: DataFrame, associated: DataFrame) -> DataFrame:
     """Addresses that an instance or interface was given, each until it was taken away."""
     held = changes.where(F.col("change") == HOLD).withColumn("elastic", F.lit(False))
     start = F.col("event_time").alias("since")
     ended = F.col("event_time").alias("ended")
     plain = held.select(*_GIVEN, start).withColumn("until", F.lit(None).cast("timestamp"))
     gone = changes.where(F.col("change") == UNHOLD).select("network_interface_id", "address", ended)
-    return _associations(changes).unionByName(
-        _until(plain, gone, ["network_interface_id", "address"])
-    )
+    return associated.unionByName(_until(plain, gone, ["network_interface_id", "address"]))
 
 
-def _associations(changes: DataFrame) -> DataFrame:
-    """Elastic addresses that were associated, each until it was taken away or given elsewhere."""
+def associations(changes: DataFrame) -> DataFrame:
+    """Elastic addresses that were associated, each until it was taken away or given elsewhere.
+
+    To an instance or to an interface; the address is null where no record names it.
+
+    Args:
+        changes: rows of :func:`with_trust`.
+    """
     known = _with_allocated_address(changes)
     rows = (
         known.where(F.col("change") == ASSOCIATE)
@@ -166,13 +172,13 @@ _GIVEN = (
 )
 
 
-def _on_instances(given: DataFrame, changes: DataFrame) -> DataFrame:
+def _on_instances(given: DataFrame, attached: DataFrame) -> DataFrame:
     """What was given, as an instance has it: directly, or by an interface while it is attached."""
     direct = given.where("instance_id is not null")
     by_interface = (
         given.where("instance_id is null and network_interface_id is not null")
         .drop("instance_id")
-        .join(_attachments(changes), on="network_interface_id", how="inner")
+        .join(attached, on="network_interface_id", how="inner")
         .withColumn("since", F.greatest("since", "attached"))
         .withColumn("until", F.least("until", "detached"))
         .withColumn("trusted", F.col("trusted") & F.col("attach_trusted"))
@@ -191,8 +197,12 @@ def _until(rows: DataFrame, ends: DataFrame, on: list[str]) -> DataFrame:
     )
 
 
-def _attachments(changes: DataFrame) -> DataFrame:
-    """Which instance an interface is attached to: from ``attached`` to ``detached``."""
+def attachments(changes: DataFrame) -> DataFrame:
+    """Which instance an interface is attached to: from ``attached`` to ``detached``.
+
+    Args:
+        changes: rows of :func:`with_trust`.
+    """
     attach = changes.where(F.col("change") == ATTACH)
     rows = attach.select(
         "network_interface_id",
@@ -229,7 +239,7 @@ def _with_allocated_address(changes: DataFrame) -> DataFrame:
     )
 
 
-def permits(changes: DataFrame) -> DataFrame:
+def permits(changes: DataFrame, associated: DataFrame, attached: DataFrame) -> DataFrame:
     """Changes that give an instance one public IPv4 address that no record names.
 
     One row per ``instance_id``, ``permitted_at`` and ``by_start``: an association or the end of
@@ -237,11 +247,13 @@ def permits(changes: DataFrame) -> DataFrame:
 
     Args:
         changes: rows of :func:`with_trust`.
+        associated: rows of :func:`associations`.
+        attached: rows of :func:`attachments`.
     """
-    associated = _on_instances(_associations(changes), changes)
+    on_instances = _on_instances(associated, attached)
     row = ("instance_id", "permitted_at", "by_start", "trusted", "maker_instance")
-    unknown = associated.where("address is null").withColumn("permitted_at", F.col("since"))
-    had = associated.where("until is not null").select(
+    unknown = on_instances.where("address is null").withColumn("permitted_at", F.col("since"))
+    had = on_instances.where("until is not null").select(
         "instance_id", "association_id", "address", F.col("until").alias("permitted_at")
     )
     ended = _with_allocated_address(changes).where(F.col("change") == DISASSOCIATE)
@@ -282,13 +294,13 @@ def endpoints_made(changes: DataFrame) -> DataFrame:
     )
 
 
-def forwarders(changes: DataFrame) -> DataFrame:
+def forwarders(changes: DataFrame, attached: DataFrame) -> DataFrame:
     """Instances that forward for others: a default route leads to them, or the check is off."""
     routed = changes.where((F.col("change") == ROUTE) & F.col("trusted"))
     by_interface = (
         routed.where("instance_id is null")
         .select("network_interface_id", "event_time")
-        .join(_attachments(changes), on="network_interface_id", how="inner")
+        .join(attached, on="network_interface_id", how="inner")
         .where("attach_trusted and (detached is null or detached > event_time)")
     )
     return (
@@ -360,8 +372,20 @@ def elastic_ends(held: DataFrame) -> DataFrame:
     )
 
 
-def explained(
-    presences: DataFrame, held: DataFrame, permitted: DataFrame, homes: DataFrame, n: LedgerNumbers
+def sources(presences: DataFrame) -> DataFrame:
+    """One row per session and source: when it ``appeared`` and ``left``."""
+    return presences.groupBy(
+        "session_id", "instance_id", "source", "source_address", "network", "in_own_region"
+    ).agg(F.min("first_seen").alias("appeared"), F.max("last_seen").alias("left"))
+
+
+def explained(  # noqa: PLR0913, PLR0917 - all that an explanation rests on
+    presences: DataFrame,
+    seen_at: DataFrame,
+    held: DataFrame,
+    permitted: DataFrame,
+    homes: DataFrame,
+    n: LedgerNumbers,
 ) -> DataFrame:
     """What trusted changes explain: one row per stay of a session at a source that they do.
 
@@ -372,6 +396,7 @@ def explained(
     Args:
         presences: rows of :func:`transforms.births.located` with ``owner_is_ours``: behind an
             endpoint of others a private address proves nothing.
+        seen_at: rows of :func:`sources`.
         held: rows of :func:`holdings`.
         permitted: rows of :func:`permits`.
         homes: session_id and source of what counts as home: the move test is against them.
@@ -381,7 +406,7 @@ def explained(
     by_exact = _exact(ours, held.where("trusted"), n).select(
         *STAY, F.lit(True).alias("exact"), "exact_self"
     )
-    by_permit = _by_permit(presences, held, permitted.where("trusted"), homes, n)
+    by_permit = _by_permit(seen_at, held, permitted.where("trusted"), homes, n)
     own = F.coalesce("exact_self", "permit_self", F.lit(False))
     is_public = F.col("source_kind") == "public_ipv4"
     return (
@@ -469,16 +494,13 @@ def _exact(presences: DataFrame, held: DataFrame, n: LedgerNumbers) -> DataFrame
 
 
 def _by_permit(
-    presences: DataFrame, held: DataFrame, permitted: DataFrame, homes: DataFrame, n: LedgerNumbers
+    seen_at: DataFrame, held: DataFrame, permitted: DataFrame, homes: DataFrame, n: LedgerNumbers
 ) -> DataFrame:
     """Sources that a permit explains: session_id, source, permitted, permit_self.
 
     A permit explains one address, and an address needs one permit.
     """
-    sources = presences.groupBy(
-        "session_id", "instance_id", "source", "source_address", "network", "in_own_region"
-    ).agg(F.min("first_seen").alias("appeared"), F.max("last_seen").alias("left"))
-    new = sources.where("network = 'public_ipv4' and in_own_region")
+    new = seen_at.where("network = 'public_ipv4' and in_own_region")
     waiting = _inside("appeared", F.col("permitted_at") - n.skew, F.col("permitted_at") + n.permit)
     pairs = new.join(F.broadcast(permitted), on="instance_id", how="inner").where(waiting)
     of_permit = Window.partitionBy("session_id", "permitted_at", "by_start").orderBy(
@@ -493,7 +515,7 @@ def _by_permit(
         .where("nth_source = 1 and nth_permit = 1")
         .drop("nth_source", "nth_permit")
     )
-    moved = _passes_move_test(matched, sources, held, permitted, homes, n)
+    moved = _passes_move_test(matched, seen_at, held, permitted, homes, n)
     own = F.coalesce(F.col("maker_instance") == F.col("instance_id"), F.lit(False))
     return moved.select(
         "session_id",
@@ -506,7 +528,7 @@ def _by_permit(
 
 def _passes_move_test(  # noqa: PLR0913, PLR0917 - what a move is judged by
     matched: DataFrame,
-    sources: DataFrame,
+    seen_at: DataFrame,
     held: DataFrame,
     permitted: DataFrame,
     homes: DataFrame,
@@ -518,7 +540,7 @@ def _passes_move_test(  # noqa: PLR0913, PLR0917 - what a move is judged by
     still associated. Only what can have given the former address back counts as such a change.
     """
     former = (
-        sources.where("network = 'public_ipv4'")
+        seen_at.where("network = 'public_ipv4'")
         .join(
             homes.select("session_id", "source").distinct(),
             on=["session_id", "source"],

@@ -33,55 +33,49 @@ class SharedNumbers:
     grace_minutes: int
 
 
-@dataclass(frozen=True)
-class Fleet:
-    """What the fleet shows, by strata above: births, regions, and the ledger's egress.
+def settled(births: DataFrame, regions: DataFrame) -> DataFrame:
+    """Births with ``own_region`` of their session and the ``network56`` of their source.
 
-    Attributes:
+    Args:
         births: rows of :func:`transforms.births.births`.
         regions: ``session_id``, ``own_region``.
+    """
+    return births.join(regions, on="session_id", how="left").withColumn(
+        "network56", network56(F.col("source_address"))
+    )
+
+
+def with_egress(  # noqa: PLR0913, PLR0917 - what egress is told by
+    rows: DataFrame,
+    settled: DataFrame,
+    nat: DataFrame,
+    forwarders: DataFrame,
+    held: DataFrame,
+    numbers: SharedNumbers,
+) -> DataFrame:
+    """Presences with what the fleet and the ledger say of their source.
+
+    Adds ``endpoint_assumed`` (``n`` others and ``share`` of the account's instances were born
+    behind it), ``endpoint_ours``, ``speaks_for_endpoint`` (one stay stands for an endpoint that is
+    only assumed ours), and ``egress``.
+
+    Args:
+        rows: rows of :func:`with_others`, with ``endpoint_owner`` and ``owner_is_ours``.
+        settled: rows of :func:`settled`.
         nat: rows of :func:`transforms.ledger.nat_addresses`.
         forwarders: rows of :func:`transforms.ledger.forwarders`.
         held: rows of :func:`transforms.ledger.holdings`.
-    """
-
-    births: DataFrame
-    regions: DataFrame
-    nat: DataFrame
-    forwarders: DataFrame
-    held: DataFrame
-
-
-def with_shared_facts(presences: DataFrame, fleet: Fleet, numbers: SharedNumbers) -> DataFrame:
-    """Presences with what the fleet says of their source.
-
-    Adds ``endpoint_assumed`` (``n`` others and ``share``
-    of the account's instances were born behind it), ``endpoint_ours``, ``speaks_for_endpoint``
-    (one stay stands for an endpoint that is only assumed ours); ``another_here`` (another
-    instance lives at this source then); ``egress`` and ``moved_fleet``; ``peers``,
-    ``public_peers`` and ``v6_neighbours``: how many others of the role there are, have a public
-    IPv4 home of their own, or were born in the same /56.
-
-    Args:
-        presences: rows of :func:`transforms.births.located`, with ``endpoint_owner`` and
-            ``owner_is_ours``.
-        fleet: what the fleet shows.
         numbers: the numbers.
     """
-    born = fleet.births.join(fleet.regions, on="session_id", how="left").withColumn(
-        "network56", network56(F.col("source_address"))
-    )
     n = numbers.n
-    rows = presences.withColumn("network56", network56(F.col("source_address")))
-    rows = _with_others(rows, born)
     enough = F.greatest(F.lit(n), F.ceil(F.lit(numbers.share) * (F.col("others_in_account") + 1)))
     ours = F.coalesce("owner_is_ours", F.lit(False))
-    by_ledger = _ledger_egress(born, fleet)
+    by_ledger = _ledger_egress(settled, nat, forwarders, held)
     first_behind = Window.partitionBy(F.coalesce("vpc_endpoint_id", "session_id")).orderBy(
         (~F.col("endpoint_assumed")).cast("int"), "first_seen", "session_id", "source"
     )
     assumed = ~ours & F.col("vpc_endpoint_id").isNotNull() & (F.col("others_behind") >= enough)
-    rows = (
+    return (
         rows.withColumn("owner_is_ours", ours)
         .withColumn("endpoint_assumed", assumed)
         .withColumn("endpoint_ours", ours | F.col("endpoint_assumed"))
@@ -93,22 +87,22 @@ def with_shared_facts(presences: DataFrame, fleet: Fleet, numbers: SharedNumbers
         )
         .join(F.broadcast(by_ledger), on=["source", "own_region"], how="left")
         .withColumn("egress", _egress(n, enough) | F.coalesce("ledger_egress", F.lit(False)))
-        .drop("network56", "ledger_egress")
+        .drop("ledger_egress")
     )
-    rows = _with_neighbours(rows, born, numbers.bucket_hours)
-    return _with_moved_fleets(rows, numbers)
 
 
-def _ledger_egress(born: DataFrame, fleet: Fleet) -> DataFrame:
+def _ledger_egress(
+    settled: DataFrame, nat: DataFrame, forwarders: DataFrame, held: DataFrame
+) -> DataFrame:
     """Public sources that are egress by the ledger: ``source``, ``own_region``.
 
     Addresses of NAT gateways, and homes and Elastic addresses of instances that forward; where
     two instances of a role do, all of the role (one step).
     """
-    public = born.where("network in ('public_ipv4', 'public_ipv6')").where(
+    public = settled.where("network in ('public_ipv4', 'public_ipv6')").where(
         F.col("aws") & (F.col("aws_region") == F.col("own_region"))
     )
-    forwarding = public.join(F.broadcast(fleet.forwarders), on="instance_id", how="left_semi")
+    forwarding = public.join(F.broadcast(forwarders), on="instance_id", how="left_semi")
     roles = (
         forwarding.groupBy("account_id", "role_id")
         .agg(F.min("instance_id").alias("low"), F.max("instance_id").alias("high"))
@@ -118,21 +112,23 @@ def _ledger_egress(born: DataFrame, fleet: Fleet) -> DataFrame:
     alike = public.join(F.broadcast(roles), on=["account_id", "role_id"], how="left_semi")
     homes = forwarding.union(alike)
     elastic = (
-        fleet.held.where("elastic and trusted")
+        held.where("elastic and trusted")
         .join(homes.select("instance_id", "own_region").distinct(), on="instance_id", how="inner")
         .select(F.col("address").alias("source"), "own_region")
     )
     return (
         homes.select("source", "own_region")
         .union(elastic)
-        .union(fleet.nat.select("source", F.col("nat_region").alias("own_region")))
+        .union(nat.select("source", F.col("nat_region").alias("own_region")))
         .distinct()
         .withColumn("ledger_egress", F.lit(True))
     )
 
 
-def _with_neighbours(rows: DataFrame, born: DataFrame, bucket_hours: int) -> DataFrame:
+def with_neighbours(rows: DataFrame, births: DataFrame, bucket_hours: int) -> DataFrame:
     """Add ``another_here``: another instance was born at the source, and is alive there then.
+
+    Also ``neighbour``, which it is, and ``is_birth_home``: the instance itself was born there.
 
     Tasks and pods are at home where their instance is, and hold no address against it.
 
@@ -140,11 +136,11 @@ def _with_neighbours(rows: DataFrame, born: DataFrame, bucket_hours: int) -> Dat
     bucket, never by a self-join. A source of the session's own birth is not another's. A birth
     outside AWS space is no instance's proof: a thief of two keys may be all that is seen of one.
     """
-    births = born.select("instance_id", "source").distinct().withColumn("born_here", F.lit(1))
-    known = rows.join(births, on=["instance_id", "source"], how="left")
+    born = births.select("instance_id", "source").distinct().withColumn("born_here", F.lit(1))
+    known = rows.join(born, on=["instance_id", "source"], how="left")
     is_container = F.col("session_kind").isin(*CONTAINERS)
     hosts = (
-        born.where(is_container)
+        births.where(is_container)
         .select("session_id", "source_address")
         .distinct()
         .withColumn("on_its_host", F.lit(True))
@@ -196,8 +192,10 @@ def _buckets(first: str, last: str, hours: int, around: int = 0) -> Column:
     return F.sequence(number(first) - around, number(last) + around)
 
 
-def _with_moved_fleets(rows: DataFrame, numbers: SharedNumbers) -> DataFrame:
-    """Add ``moved_fleet``: the session came here in one move with its fleet.
+def moved_fleets(presences: DataFrame, numbers: SharedNumbers) -> DataFrame:
+    """Sources to which a session came in one move with its fleet.
+
+    One row per session_id and source, with ``moved_fleet``.
 
     A move is the time from the last call at the former public source to the first at this one.
     N other sessions made the same move at one instant, half of those that were seen at the
@@ -205,7 +203,7 @@ def _with_moved_fleets(rows: DataFrame, numbers: SharedNumbers) -> DataFrame:
     """
     order = Window.partitionBy("session_id", "network").orderBy("first_seen", "source")
     sources = (
-        rows.where("network = 'public_ipv4'")
+        presences.where("network = 'public_ipv4'")
         .groupBy("session_id", "instance_id", "account_id", "network", "source", "in_own_region")
         .agg(F.min("first_seen").alias("first_seen"), F.max("last_seen").alias("last_seen"))
         .withColumn("former", F.lag("source").over(order))
@@ -246,14 +244,11 @@ def _with_moved_fleets(rows: DataFrame, numbers: SharedNumbers) -> DataFrame:
         .agg(F.count("instance_id").alias("of"))
         .where(F.col("moving") * 2 >= F.col("of"))
     )
-    together = (
+    return (
         moves.join(F.broadcast(stayed), on=move, how="inner")
         .where("left_at <= instant and first_seen >= instant")
         .select("session_id", "source", F.lit(True).alias("moved_fleet"))
         .distinct()
-    )
-    return rows.join(together, on=["session_id", "source"], how="left").withColumn(
-        "moved_fleet", F.coalesce("moved_fleet", F.lit(False))
     )
 
 
@@ -314,38 +309,53 @@ _PLACES: dict[str, tuple[str, ...]] = {
 """What is counted, and where: instances that were born at the same place."""
 
 
-def _with_others(rows: DataFrame, born: DataFrame) -> DataFrame:
-    """Count, per row, the distinct other instances that were born at each of its places.
+def members(settled: DataFrame) -> DataFrame:
+    """Who was born where: ``instance_id`` and ``at``, the name and key of each of its places.
 
-    All places are counted at once, each a row of name and key: one exchange instead of one each.
+    All places stand in one column, so that they are counted at once: one exchange, not one each.
     Tasks and pods count only where no instance is: those on one instance share its address.
+
+    Args:
+        settled: rows of :func:`settled`.
     """
-    everybody = Window.partitionBy("source")
+    everybody, at_place = Window.partitionBy("source"), Window.partitionBy("at")
     alone = (F.min("instance_id").over(everybody) == F.max("instance_id").over(everybody)) & (
         F.col("network") == "public_ipv4"
     )
     lonely = {"public_peers": F.col("alone")}
-    at_place = Window.partitionBy("at")
-    is_container = F.col("session_kind").isin(*CONTAINERS)
-    members = (
-        born.withColumn("alone", alone)
-        .withColumn("contained", is_container)
+    return (
+        settled.withColumn("alone", alone)
+        .withColumn("contained", F.col("session_kind").isin(*CONTAINERS))
         .select("instance_id", "contained", F.explode(_places(lonely)).alias("at"))
         .distinct()
         .withColumn("only_contained", F.min("contained").over(at_place))
         .where(~F.col("contained") | F.col("only_contained"))
-        .drop("contained", "only_contained")
+        .select("instance_id", "at")
     )
+
+
+def with_others(presences: DataFrame, members: DataFrame) -> DataFrame:
+    """Presences with how many distinct other instances were born at each of their places.
+
+    Adds the names of ``_PLACES``; among them ``peers``, ``public_peers`` and ``v6_neighbours``:
+    how many others of the role there are, have a public IPv4 home of their own, or were born in
+    the same /56.
+
+    Args:
+        presences: rows of :func:`transforms.births.located`.
+        members: rows of :func:`members`.
+    """
     counts = members.groupBy("at").agg(F.count("instance_id").alias("born"))
     others = F.col("born") - F.coalesce("itself", F.lit(0))
     found = (
-        rows.select(*STAY, "instance_id", F.explode(_places({})).alias("at"))
+        presences.withColumn("network56", network56(F.col("source_address")))
+        .select(*STAY, "instance_id", F.explode(_places({})).alias("at"))
         .join(counts, on="at", how="inner")
         .join(members.withColumn("itself", F.lit(1)), on=["at", "instance_id"], how="left")
         .groupBy(*STAY)
         .agg(*[F.max(F.when(F.col("at.counted") == n, others)).alias(n) for n in _PLACES])
     )
-    return rows.join(found, on=[*STAY], how="left").withColumns(
+    return presences.join(found, on=[*STAY], how="left").withColumns(
         {name: F.coalesce(name, F.lit(0)) for name in _PLACES}
     )
 

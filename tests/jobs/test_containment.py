@@ -16,6 +16,7 @@ from botocore.loaders import Loader
 from jobs.containment import IAM_REGIONS, REPLACED_AT, Denial, contain, for_programs
 from tests.results import NOON, after, finding
 from tests.views import HOSTILE
+from transforms import identity
 from transforms.sessions import BORROWED
 from transforms.workloads import WORKLOADS
 
@@ -78,6 +79,7 @@ FOREIGN = {
     "eks_pod": [
         f"eks-{'c' * 24}-{UUID}",
         f"eks--{UUID}",
+        f"eks-.a-b-{UUID}",
         f"eks-{UUID}",
         f"eks-a'$(id)'-{UUID}",
         f"eks-a b-{UUID}",
@@ -309,6 +311,9 @@ def test_the_session_of_any_workload_is_denied_by_its_name(kind: str) -> None:
 @pytest.mark.parametrize(("kind", "name"), _each(NAMES))
 def test_every_name_that_aws_gives_is_taken(kind: str, name: str) -> None:
     """Old and new ids of tasks, pods of any name, functions up to their 64 characters."""
+    if kind in WORKLOADS and (named := WORKLOADS[kind].named):
+        assert re.search(named, name)
+
     steps = contain(_of_kind(kind, session_name=name))
 
     assert steps.deny_session is not None
@@ -400,6 +405,7 @@ def test_a_managed_instance_has_one_role_alone(name: str) -> None:
         _of_kind("managed_instance", role_arn=f"arn:aws:iam::{ACCOUNT}:role/{name}"), NOON
     )
 
+    assert identity._SSM_DEFAULT_ROLE == MANAGEMENT
     assert steps.account_id is None
     assert for_programs(steps)["commands"] == []
     assert [f"is not {MANAGEMENT}" in doubt for doubt in steps.doubts] == [True]

@@ -154,7 +154,7 @@ def test_a_task_of_2018_has_a_uuid() -> None:
 
 
 def test_what_eks_asks_for() -> None:
-    """EKS tells how long a key shall live and which pod it is for; the response names the session."""
+    """EKS tells how long a key shall live, and for which pod; the response names the session."""
     issued = keys("a-pod-of-long-name")[0]
 
     asked = issued["requestParameters"]
@@ -325,14 +325,18 @@ def test_hosts(service: str, region: str, ipv6: bool, name: str) -> None:  # noq
         (
             'kind = "instance_identity"',
             'kind = "instance_identity"\nrole = "Mine"',
-            'workload.identity, role: found "Mine". '
-            "Leave it out: instance_identity has the role aws:ec2-instance.",
+            (
+                'workload.identity, role: found "Mine". '
+                "Leave it out: instance_identity has the role aws:ec2-instance."
+            ),
         ),
         (
             'kind = "managed_instance"\non = "web"\n',
             'kind = "managed_instance"\n',
-            "workload.managed, on: it is missing. "
-            "managed_instance bears the id of an instance: write its name.",
+            (
+                "workload.managed, on: it is missing. "
+                "managed_instance bears the id of an instance: write its name."
+            ),
         ),
         (
             'kind = "managed_instance"\non = "web"\n',
@@ -347,14 +351,18 @@ def test_hosts(service: str, region: str, ipv6: bool, name: str) -> None:  # noq
         (
             'kind = "instance_identity"',
             'kind = "ec2_infrastructure"',
-            "workload.managed: nobody asks for its keys. "
-            "Write a workload of kind instance_identity on web as well.",
+            (
+                "workload.managed: nobody asks for its keys. "
+                "Write a workload of kind instance_identity on web as well."
+            ),
         ),
         (
             'kind = "instance_identity"',
             'kind = "instance_identity"\nborn = "2m"',
-            "workload.managed, born: before anybody can ask for its keys. "
-            "The instance_identity asks for its keys: let that be born first.",
+            (
+                "workload.managed, born: before anybody can ask for its keys. "
+                "The instance_identity asks for its keys: let that be born first."
+            ),
         ),
         (
             'stolen = "1h"',
