@@ -19,7 +19,13 @@ SMALL = {
     "spark.driver.memory": "2g",
     "spark.sql.shuffle.partitions": "2",
     "spark.sql.sources.parallelPartitionDiscovery.threshold": "10000000",
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
 }
+"""For handfuls of rows: to interpret a plan takes half the time of compiling it (measured). Tests
+that start credtrail as a user does have the settings that it comes with."""
+
 OF_A_RUN = {"run_id", "detected_at", "updated_at", "batch_id", "last_batch_id", "token"}
 RESULTS = ("findings", "finding_calls", "mismatches", "homes", "stays")
 

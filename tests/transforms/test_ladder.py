@@ -81,6 +81,17 @@ def _addresses(case: Callable[[str, str, list, dict], None]) -> None:
         {},
     )
 
+    a, *others = [i(f"odd-client-{n}", i("odd-client").account, "OddRole") for n in range(5)]
+    case(
+        "odd-client",
+        "A client that looks around from home is nothing unless weak signals are wanted.",
+        [
+            *[b.call(h) for b in (a, *others) for h in (0, 2)],
+            a.call(3, user_agent="curl/8.5.0", event_name="ListBuckets"),
+        ],
+        {},
+    )
+
     a = i("v6-thief")
     case(
         "v6-thief",

@@ -10,8 +10,9 @@ import zlib
 
 import pytest
 
-from tests.factories import REGION, THIEF, Instance
-from tests.judged import judged, verdicts
+from tests.factories import REGION, THIEF, Instance, records
+from tests.judged import judged, memories, verdicts
+from transforms.sessions import with_session
 from transforms.workloads import EC2, OTHERS
 
 OTHER_AWS = "54.240.230.177"
@@ -151,7 +152,7 @@ case(
             9, "10.9.1.20", vpc_endpoint_id="vpce-0f2", vpc_endpoint_account_id=hub.account
         ),
     ],
-    {(behind.session_id, "vpce-0f2/10.9.1.20"): "known_endpoint/excused"},
+    {},
 )
 f = Workload("lambda_function", "resize-images")
 case(
@@ -223,29 +224,20 @@ def test_words_fit_the_workload(told, name, noun, first):
         assert first in told[pair].reason
 
 
-@pytest.fixture(scope="module")
-def told_by_default(spark):
-    """Verdicts of all cases with the shipped settings."""
+@pytest.mark.parametrize(
+    ("taken_in", "judged_now", "kinds"),
+    [
+        (OTHERS, OTHERS, {EC2, *OTHERS, "impersonated"}),
+        (OTHERS, ("eks_pod",), {EC2, "eks_pod", "impersonated"}),
+        (OTHERS, (), {EC2}),
+        ((), (), {EC2}),
+    ],
+)
+def test_only_what_is_switched_on_is_a_session(spark, taken_in, judged_now, kinds):
+    """Shipped settings judge instances alone; what was taken in while a kind was on can wait."""
     rows = [row for _, rows, _ in CASES.values() for row in rows]
-    return judged(spark, rows)
-
-
-def test_nothing_but_instances_is_judged_by_default(told_by_default):
-    """With the shipped settings no session of another workload exists, not even as a stay."""
-    kinds = {row.session_kind for row in told_by_default.stays.select("session_kind").collect()}
-    assert kinds == {EC2}
-
-
-def test_kinds_switched_off_again_are_not_judged(spark):
-    """What was taken in while a kind was on is not judged when it is off."""
-    from jobs.judging import judge
-    from jobs.settings import load
-    from tests.factories import records
-    from tests.judged import memories, world
-
-    rows = CASES["ecs_task stolen"][1] + CASES["eks_pod stolen"][1]
-    told = judge(
-        memories([records(spark, rows)], OTHERS), world(spark), load(None).method, ["eks_pod"]
+    told = memories([records(spark, rows)], taken_in)
+    sessions = with_session(
+        told.sightings, told.credentials, accept_name_proof=True, others=judged_now
     )
-    kinds = {row.session_kind for row in told.stays.collect()}
-    assert kinds == {"eks_pod"}
+    assert {row.session_kind for row in sessions.collect()} == kinds
