@@ -17,6 +17,7 @@ from jobs.session import spark_session
 from jobs.settings import load
 from jobs.tables import Warehouse
 from jobs.world import know, world
+from transforms import schemas
 
 if TYPE_CHECKING:
     import argparse
@@ -102,7 +103,11 @@ def _judge(warehouse: Warehouse, held: lease.Lease, this: Run) -> None:
         )
         counts = runs.verdict_counts(verdicts)
         this.add(counts)
-        this.coverage = runs.coverage(verdicts)
+        this.coverage = runs.coverage(
+            verdicts,
+            judging.counted(warehouse, schemas.ADDRESS_CHANGES),
+            settings.method.fold_stays,
+        )
         stage.say(
             f"{counts['sessions']:,} sessions, {counts['suspicious pairs']:,} suspicious pairs"
         )

@@ -13,9 +13,10 @@ from pyspark.sql import functions as F
 from jobs.progress import Progress
 from transforms import schemas
 from transforms.findings import findings, life_cycle
+from transforms.marks import DATA_EVENT
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, Row
+    from pyspark.sql import Column, DataFrame, Row
 
     from jobs.judging import Verdicts
     from jobs.lease import Lease
@@ -145,21 +146,43 @@ def verdict_counts(verdicts: Verdicts) -> dict[str, int]:
     }
 
 
-def coverage(verdicts: Verdicts) -> dict[str, float]:
-    """Say what the method could not see, as shares from 0 to 1."""
-    sessions = verdicts.stays.select("session_id").distinct()
-    homeless = sessions.join(verdicts.homes, on="session_id", how="left_anti").count()
-    calls = verdicts.placed.agg(
-        F.sum("calls").alias("all"),
-        F.sum(F.when(F.col("kind") == "internal", F.col("calls"))).alias("hidden"),
+def coverage(verdicts: Verdicts, changes: DataFrame, fold_stays: int) -> dict[str, float]:
+    """Say what the method could not see, as shares from 0 to 1.
+
+    Args:
+        verdicts: what was judged.
+        changes: rows of ``schemas.ADDRESS_CHANGES``: where there are none, no ledger is kept.
+        fold_stays: how many stays of a session are judged in order of time.
+    """
+    told = changes.select("account_id", F.col("aws_region").alias("region")).distinct()
+    homes = verdicts.homes.select("session_id", F.lit(1).alias("has_home")).distinct()
+    many = verdicts.stays.groupBy("session_id").agg(F.count("source").alias("stays"))
+    hidden = F.when(F.col("kind") == "internal", F.col("calls")).otherwise(0)
+    data = F.bit_or("marks").bitwiseAND(DATA_EVENT) != 0
+    sessions = (
+        verdicts.placed.groupBy("session_id", "account_id")
+        .agg(
+            F.max("instance_region").alias("region"),
+            F.sum("calls").alias("calls"),
+            F.sum(hidden).alias("hidden"),
+            data.alias("data"),
+        )
+        .join(homes, on="session_id", how="left")
+        .join(many, on="session_id", how="left")
+        .join(told.withColumn("has_ledger", F.lit(1)), on=["account_id", "region"], how="left")
+    )
+
+    def share(condition: Column) -> Column:
+        return F.avg(condition.cast("double"))
+
+    row = sessions.agg(
+        share(F.col("has_home").isNull()).alias("sessions without a home"),
+        (F.sum("hidden") / F.sum("calls")).alias("calls without an address"),
+        share(~F.col("data")).alias("sessions without data events"),
+        share(F.col("has_ledger").isNull()).alias("sessions without address changes"),
+        share(F.col("stays") > fold_stays).alias("sessions seen at too many places"),
     ).first()
-    all_sessions = sessions.count()
-    total = int(calls["all"] or 0) if calls else 0
-    hidden = int(calls["hidden"] or 0) if calls else 0
-    return {
-        "sessions without a home": homeless / all_sessions if all_sessions else 0.0,
-        "calls without an address": hidden / total if total else 0.0,
-    }
+    return {} if row is None else {name: share or 0.0 for name, share in row.asDict().items()}
 
 
 def record(warehouse: Warehouse, lease: Lease, this: Run, error: BaseException | None) -> None:

@@ -108,8 +108,8 @@ def outcomes(folded: DataFrame, presences: DataFrame) -> DataFrame:
 def with_corroboration(presences: DataFrame) -> DataFrame:
     """Adds ``corroborated_by``, ``gives_way`` and ``never_corroborated`` to presences.
 
-    A source outside AWS space that nothing corroborates gives way to the session's source in
-    AWS space of its own region or behind an endpoint of ours.
+    A source outside AWS space that nothing corroborates gives way to a source of the session that
+    something does: in AWS space of its own region, behind an endpoint of ours, an egress.
     """
     by = (
         F.when(F.col("exact"), F.lit("ledger"))
@@ -122,7 +122,7 @@ def with_corroboration(presences: DataFrame) -> DataFrame:
     )
     outside = F.col("prefix").isNotNull() & (F.col("corroborated_by") == "none")
     session = Window.partitionBy("session_id")
-    better = F.max(F.col("corroborated_by").isin("endpoint", "aws", "ledger")).over(session)
+    better = F.max(~F.col("corroborated_by").isin("private", "none")).over(session)
     return (
         presences.withColumn("corroborated_by", by)
         .withColumn("gives_way", outside & better)
@@ -270,6 +270,7 @@ def _next_state(state: Column, item: Column, v: Column) -> Column:
     is_home = v["outcome"].isin("home", "restarted", "assigned", "moved")
     is_life = v["outcome"] == "life"
     is_alive = is_home | is_life
+    is_moved = (v["outcome"] == "restarted") | (is_home & (item["network"] == "public_ipv4"))
     epoch = state["epoch"] + (v["silent"] & is_alive).cast("int")
     home = F.struct(
         item["source"].alias("source"),
@@ -305,8 +306,6 @@ def _next_state(state: Column, item: Column, v: Column) -> Column:
         .otherwise(state["alive"])
         .alias("alive"),
         epoch.alias("epoch"),
-        F.when(is_alive, v["fresh"] & ~(is_home & (item["network"] == "public_ipv4")))
-        .otherwise(state["fresh"])
-        .alias("fresh"),
+        F.when(is_alive, v["fresh"] & ~is_moved).otherwise(state["fresh"]).alias("fresh"),
         F.when(is_life, state["out"]).otherwise(F.array_append(state["out"], out)).alias("out"),
     )

@@ -9,6 +9,7 @@ DELIVERY_V1, DELIVERY_V2, DELIVERY_UNTOLD = 1, 2, 4
 
 CONSOLE, TAMPERING, ROLE_CHAINING = 1, 2, 4
 TLS_OLD, TLS_1_2, TLS_1_3, TLS_NONE = 8, 16, 32, 64
+DATA_EVENT = 128
 
 _CONSOLE_CALLS = ("GetSigninToken", "ConsoleLogin")
 _TAMPERING_CALLS = (
@@ -46,9 +47,13 @@ def delivery_bits(ec2_role_delivery: Column) -> Column:
 
 
 def marks(
-    event_name: Column, credential_from_console: Column, tls_version: Column, error_code: Column
+    event_name: Column,
+    event_category: Column,
+    credential_from_console: Column,
+    tls_version: Column,
+    error_code: Column,
 ) -> Column:
-    """Bits of one call: console pivot, tampering, role chaining, and the TLS family.
+    """Bits of one call: console pivot, tampering, role chaining, TLS family, and data event.
 
     An attempt to blind the detector counts though it failed; only a key that was issued chains.
     """
@@ -67,6 +72,7 @@ def marks(
         .bitwiseOR(_bit(event_name.isin(*_TAMPERING_CALLS), TAMPERING))
         .bitwiseOR(_bit((event_name == "AssumeRole") & error_code.isNull(), ROLE_CHAINING))
         .bitwiseOR(tls)
+        .bitwiseOR(_bit(event_category == "Data", DATA_EVENT))
     )
 
 

@@ -120,7 +120,9 @@ def other_stays(
 def functions_outside(
     stays: DataFrame, addresses: DataFrame, shared: DataFrame, ttl_hours: float
 ) -> DataFrame:
-    """Direct stays of Lambda functions outside AWS space: a function has no other home.
+    """Direct stays of Lambda functions outside AWS space, or that use a console.
+
+    A function has no other home than AWS as a whole.
 
     Args:
         stays: rows of ``schemas.STAYS``.
@@ -129,12 +131,17 @@ def functions_outside(
             functions in our networks use, too.
         ttl_hours: silence that ends a stay.
     """
-    outside = addresses.where("not aws").select(F.col("address").alias("source_address"))
+    outside = addresses.where("not aws").select(
+        F.col("address").alias("source_address"), F.lit(True).alias("outside")
+    )
     egress = shared.where("egress and prefix is not null").select("prefix", "egress").distinct()
     direct = (
         stays.where((F.col("session_kind") == LAMBDA) & (F.col("kind") == "direct"))
-        .where(F.col("source_kind").isin(*PUBLIC))
-        .join(outside, on="source_address", how="left_semi")
+        .join(outside, on="source_address", how="left")
+        .where(
+            (F.col("source_kind").isin(*PUBLIC) & F.col("outside"))
+            | (F.col("marks").bitwiseAND(CONSOLE) != 0)
+        )
     )
     return (
         merged(direct, (*SESSION, *PLACE, "kind"), ttl_hours, [F.bit_or("marks").alias("marks")])
@@ -166,7 +173,9 @@ def judged(
     )
     others_private = F.size(F.collect_set(private).over(account))
     rows = (
-        rows.withColumn("outcome", F.coalesce("outcome", F.lit("mismatch")))
+        rows.withColumn(
+            "outcome", F.coalesce(_at_home_without_endpoint(), "outcome", F.lit("mismatch"))
+        )
         .withColumns({flag: F.coalesce(flag, F.lit(False)) for flag in _FLAGS})
         .withColumn("console", _console())
         .withColumn("not_running", F.col("down_since").isNotNull())
@@ -191,6 +200,13 @@ def judged(
         .withColumns({name: verdict[name] for name in ("verdict", "excused", "severity")})
         .withColumn("level", verdict["level"])
     )
+
+
+def _at_home_without_endpoint() -> Column:
+    """A private address that a home has: some services do not log the endpoint of a call."""
+    at_home = F.array_contains("home_addresses", F.col("source_address"))
+    private = (F.col("source_kind") == "private") & (F.col("outcome") == "mismatch")
+    return F.when(private & at_home, F.lit("home"))
 
 
 def _with_weak_signals(rows: DataFrame, weak: DataFrame | None) -> DataFrame:

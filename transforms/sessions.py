@@ -50,7 +50,9 @@ def with_session(
         .withColumn("session_kind", kind)
         .where(F.col("session_kind").isin(EC2, *others, *BORROWED))
     )
-    return _of_known_instances(resolved, credentials).withColumn("session_id", _session_id())
+    return _of_known_workloads(resolved, credentials, others).withColumn(
+        "session_id", _session_id()
+    )
 
 
 def _with_role_id(sightings: DataFrame) -> DataFrame:
@@ -117,14 +119,16 @@ def _session_kind(*, accept_name_proof: bool) -> Column:
     )
 
 
-def _of_known_instances(resolved: DataFrame, credentials: DataFrame) -> DataFrame:
+def _of_known_workloads(
+    resolved: DataFrame, credentials: DataFrame, others: Collection[str]
+) -> DataFrame:
     """Leave out borrowed names of workloads that nothing else speaks of."""
     is_own = F.col("session_kind").isin(*WORKLOADS)
     known = (
         resolved.where(is_own)
         .select("instance_id")
         .union(
-            credentials.where("issued_for is not null").select(
+            credentials.where(F.col("issued_for").isin(EC2, *others)).select(
                 F.col("session_name").alias("instance_id")
             )
         )

@@ -14,7 +14,7 @@ MEANING: dict[str, str] = {
     "this agent's keys at home: somebody fetched it by hand",
     "expired_key": "a key was used past the longest life that EC2 gives to one",
     "stale_key": "an older key was used after a newer one, by the same agent from the same source",
-    "new_agent": "this client was never seen at the homes of the role",
+    "new_agent": "a client that the other homes of the role do not show",
     "new_tls": "this TLS version was never seen at the homes of the role",
     "reconnaissance": "the first hour looked around: who am I, what is there",
     "console_pivot": "the session was turned into a console login",

@@ -239,6 +239,7 @@ def _rows(records: DataFrame, bucket_hours: int, others: Collection[str]) -> Dat
         marks.delivery_bits(F.col("ec2_role_delivery")).alias("delivery"),
         marks.marks(
             F.col("event_name"),
+            F.col("event_category"),
             F.col("credential_from_console"),
             F.col("tls_version"),
             F.col("error_code"),

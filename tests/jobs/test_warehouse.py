@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from jobs.cli import parse
 from jobs.errors import InputError
 from jobs.findings import run
 from tests.results import finding, warehouse
@@ -16,9 +17,7 @@ from tests.results import finding, warehouse
 
 def asked(folder: Path) -> Namespace:
     """Options of the command ``findings``, as its defaults have them."""
-    return Namespace(
-        warehouse=str(folder), id=None, calls=40, status="open", format="table", min_severity="low"
-    )
+    return parse(["findings", "--warehouse", str(folder)])
 
 
 @pytest.mark.parametrize("make", [lambda _: None, Path.mkdir])

@@ -325,6 +325,21 @@ def _time(case: Callable[[str, str, list, dict], None]) -> None:
         {(a, OTHER_AWS): "restarted/excused", (a, "54.240.1.1"): "inside_aws/high"},
     )
 
+    a = i("second-new-v6")
+    case(
+        "second-new-v6",
+        "A restart brings one new IPv6 address, not two, and an old one does not use it up.",
+        [
+            *[a.call(h, "2600:1f14:1::1") for h in (0, 19.8)],
+            a.call(20, "2600:1f14:2::2"),
+            a.call(21, "2600:1f14:3::3"),
+        ],
+        {
+            (a, "2600:1f14:2::2"): "restarted/excused",
+            (a, "2600:1f14:3::3"): "inside_aws/high",
+        },
+    )
+
     a = i("never-home")
     case(
         "never-home",
@@ -351,6 +366,32 @@ def _rest(case: Callable[[str, str, list, dict], None]) -> None:
         "The private address of the home's endpoint is no stranger.",
         [a.through(0, EP, "10.8.1.20", OURS), a.call(1, "10.8.1.20")],
         {},
+    )
+
+    a = i("own-private-late")
+    case(
+        "own-private-late",
+        "It is none either if it was seen before its endpoint, or beside another private home.",
+        [
+            a.call(0, "10.8.9.9"),
+            a.call(1, "10.8.1.21"),
+            a.through(2, EP, "10.8.1.21", OURS),
+            a.call(3, "10.8.1.21"),
+        ],
+        {},
+    )
+
+    a = i("office")
+    b = i("office-thief", a.account)
+    case(
+        "thief-before-egress",
+        "A thief who came before the instance, which is at home behind a shared egress.",
+        [
+            *_fleet("office", "81.33.4.9", 4, a.account),
+            b.call(5, THIEF),
+            b.call(5.5, "81.33.4.9"),
+        ],
+        {(b, THIEF): "outside_aws/high"},
     )
 
     a = i("junk")

@@ -16,6 +16,8 @@ from tests.factories import REGION, START, THIEF, Instance, at, table
 from transforms import schemas
 from transforms.ledger import (
     LedgerNumbers,
+    associations,
+    attachments,
     explained,
     forwarders,
     held_elsewhere,
@@ -24,6 +26,7 @@ from transforms.ledger import (
     not_running,
     outages,
     permits,
+    sources,
     with_trust,
 )
 
@@ -806,8 +809,9 @@ def _said(spark: SparkSession, changes: list[Row], stays: list[Row], parts: int)
         _PRESENCE,
     ).repartition(parts)
     told = with_trust(rows, credentials, homes).localCheckpoint()
-    held = holdings(told).localCheckpoint()
-    permitted = permits(told).localCheckpoint()
+    parts = associations(told).localCheckpoint(), attachments(told).localCheckpoint()
+    held = holdings(told, *parts).localCheckpoint()
+    permitted = permits(told, *parts).localCheckpoint()
     keys = [
         (box(name).session_id, at(hours))
         for _, lives, _ in OUTAGES.values()
@@ -843,7 +847,7 @@ def _said(spark: SparkSession, changes: list[Row], stays: list[Row], parts: int)
             lambda r: _hours(r.permitted_at) + (" start" if r.by_start else "") + _made(r),
         ),
         "explained": _by_name(
-            explained(presences, held, permitted, homes, NUMBERS),
+            explained(presences, sources(presences), held, permitted, homes, NUMBERS),
             "session_id",
             lambda r: (
                 f"{r.source}@{_hours(r.first_seen)}"
@@ -856,7 +860,7 @@ def _said(spark: SparkSession, changes: list[Row], stays: list[Row], parts: int)
             lambda r: f"{r.source}@{_hours(r.first_seen)} held by {NAMES[r.holder]}",
         ),
         "nat": {(r.source, r.nat_region) for r in nat_addresses(told, ours).collect()},
-        "forwarders": {NAMES[r.instance_id] for r in forwarders(told).collect()},
+        "forwarders": {NAMES[r.instance_id] for r in forwarders(told, parts[1]).collect()},
         "outages": _by_name(down, "session_id", lambda r: _span(r, "down_since", "down_until")),
         "down": {
             r.source: _hours(r.down_since)
