@@ -302,10 +302,7 @@ def _borrowed(credentials: DataFrame, at_home: DataFrame) -> DataFrame:
 
 def _words() -> dict[str, Column]:
     """Parts of sentences that several rules use."""
-    do_next = F.concat(
-        _by_workload(_FIRST),
-        F.lit(", then revoke the role's older sessions, and look at what was called."),
-    )
+    do_next = _by_workload(_DO_NEXT)
     instance = F.concat(
         F.col("instance_id"),
         F.lit(" (role "),
@@ -373,15 +370,17 @@ def _words() -> dict[str, Column]:
     }
 
 
-_FIRST = {
-    EC2: "Replace the instance profile",
-    ECS_TASK: "Stop the task and give its service another task role",
-    EKS_POD: "Delete the pod and give its service account another role",
-    LAMBDA: "Give the function another role",
-    MANAGED_INSTANCE: "Isolate the instance and deregister it from Systems Manager",
-    INSTANCE_IDENTITY: "Isolate the instance: its identity role cannot be replaced",
+_DO_NEXT = {
+    EC2: "Replace the instance profile, then revoke the role's older sessions, and look at what was "
+    "called.",
+    ECS_TASK: "Deny the session, stop the task, and look at what was called.",
+    EKS_POD: "Deny the session, delete the pod, and look at what was called.",
+    LAMBDA: "Give the function another role, then deny the session, and look at what was called.",
+    MANAGED_INSTANCE: "Isolate the instance, then deny the session, and look at what was called.",
+    INSTANCE_IDENTITY: "Isolate the instance: AWS owns this role, and no policy of yours can be "
+    "attached to it. Look at what was called.",
 }
-"""What comes before keys are revoked, as long as the workload would fetch new ones."""
+"""What to do, in the order that keeps a workload from fetching new keys (docs/runbook.md)."""
 
 
 def _by_workload(texts: Mapping[str, str]) -> Column:

@@ -210,8 +210,8 @@ def test_case(told, name):
 @pytest.mark.parametrize(
     ("name", "noun", "first"),
     [
-        ("ecs_task stolen", "task", "Stop the task"),
-        ("eks_pod stolen", "pod", "Delete the pod"),
+        ("ecs_task stolen", "task", "Deny the session, stop the task"),
+        ("eks_pod stolen", "pod", "Deny the session, delete the pod"),
         ("function", "function", "Give the function another role"),
         ("roles of AWS", "instance", "Isolate the instance"),
     ],
