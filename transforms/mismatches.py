@@ -371,8 +371,8 @@ def _words() -> dict[str, Column]:
 
 
 _DO_NEXT = {
-    EC2: "Replace the instance profile, then revoke the role's older sessions, and look at what was "
-    "called.",
+    EC2: "Replace the instance profile, then revoke the role's older sessions, and look at what "
+    "was called.",
     ECS_TASK: "Deny the session, stop the task, and look at what was called.",
     EKS_POD: "Deny the session, delete the pod, and look at what was called.",
     LAMBDA: "Give the function another role, then deny the session, and look at what was called.",
