@@ -101,7 +101,7 @@ def _table(findings: Sequence[Row], cases: Mapping[str, str]) -> Table:
     columns: dict[str, Callable[[Row], Text]] = {
         "severity": lambda f: text(f["severity"], STYLES.get(f["severity"], "")),
         "case": lambda f: text(cases[f["case_id"]], "bold"),
-        "instance": lambda f: text(holder(f), limit=64),
+        "workload": lambda f: text(holder(f), limit=64),
         "account": lambda f: text(f["account_id"], limit=12),
         "source": lambda f: text(f["source"], limit=64),
         "verdict": lambda f: text(f["verdict"], limit=32),

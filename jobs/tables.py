@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 
+from jobs.errors import InputError
 from transforms import schemas
 
 if TYPE_CHECKING:
@@ -41,15 +42,31 @@ class Warehouse:
         self.spark = spark
 
     def create_missing(self) -> None:
-        """Create the namespace and the tables that are not there yet."""
+        """Create the namespace and the tables that are not there yet.
+
+        Raises:
+            InputError: a table that is there lacks columns: another version wrote it.
+        """
         self.spark.sql(f"CREATE NAMESPACE IF NOT EXISTS {NAMESPACE}")
         there = {row.tableName for row in self.spark.sql(f"SHOW TABLES IN {NAMESPACE}").collect()}
         for table in schemas.TABLES:
-            if table.name not in there:
+            if table.name in there:
+                self._check(table)
+            else:
                 self.spark.sql(create_statement(table))
                 if table.sorted_by:
                     order = ", ".join(table.sorted_by)
                     self.spark.sql(f"ALTER TABLE {full_name(table)} WRITE ORDERED BY {order}")
+
+    def _check(self, table: Table) -> None:
+        lacking = [name for name in table.columns if name not in self.scan(table).columns]
+        if lacking:
+            msg = (
+                f"Table {full_name(table)} lacks {', '.join(lacking)}: another version of "
+                "credtrail wrote this warehouse. Name a new one and read your input again; this "
+                "one stays as it is."
+            )
+            raise InputError(msg)
 
     def scan(self, table: Table) -> DataFrame:
         """All rows of a table, as it stands now."""

@@ -8,6 +8,7 @@ import pytest
 from pyiceberg.catalog.sql import SqlCatalog
 
 from jobs import docs
+from jobs.errors import InputError
 from jobs.tables import create_statement
 from transforms import schemas
 from transforms.rules import LADDER
@@ -47,6 +48,21 @@ def test_pyiceberg_opens_every_table(spark, tmp_path):
         assert all(f.doc for f in opened.schema().fields)
         assert opened.scan().to_arrow().num_rows == 0
     catalog.close()
+
+
+def test_a_warehouse_of_another_version_is_told(spark, tmp_path):
+    """Tables that lack a column are left as they are, and the reader hears what to do."""
+    from jobs.session import spark_session
+    from jobs.tables import Warehouse, full_name
+    from tests.runs import SMALL
+
+    warehouse = Warehouse(spark_session(SMALL, str(tmp_path)))
+    warehouse.create_missing()
+    warehouse.create_missing()
+    warehouse.spark.sql(f"ALTER TABLE {full_name(schemas.HOMES)} DROP COLUMN until")
+
+    with pytest.raises(InputError, match=r"homes lacks until: another version .* Name a new one"):
+        warehouse.create_missing()
 
 
 def test_every_rule_is_a_verdict_of_the_simulator():

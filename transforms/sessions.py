@@ -43,15 +43,33 @@ def with_session(
         others: kinds of workload that are judged beside EC2 instances.
     """
     named = _with_role_id(sightings.withColumn("role_name", role_name(F.col("role_arn"))))
-    kind = _session_kind(accept_name_proof=accept_name_proof)
-    resolved = (
-        named.join(F.broadcast(_issued_keys(credentials)), on=["proof", *_NAME], how="left")
-        .join(_assumers(credentials), on=list(_NAME), how="left")
-        .withColumn("session_kind", kind)
-        .where(F.col("session_kind").isin(EC2, *others, *BORROWED))
+    is_told = F.col("proof").isin(PROOF_IN_SCOPE, PROOF_DELIVERY, *OTHERS)
+    told = named.where(is_told).withColumn("session_kind", _kind_told())
+    by_name = _by_credentials(
+        named.where(~is_told), credentials, accept_name_proof=accept_name_proof
     )
-    return _of_known_workloads(resolved, credentials, others).withColumn(
-        "session_id", _session_id()
+    resolved = told.unionByName(by_name).where(F.col("session_kind").isin(EC2, *others, *BORROWED))
+    known = _of_known_workloads(resolved, credentials, others)
+    return known.withColumn("session_id", _session_id())
+
+
+def _kind_told() -> Column:
+    """Kind where AWS itself tells it: of an instance, or of the workload that the proof names."""
+    return F.when(F.col("proof").isin(*OTHERS), F.col("proof")).otherwise(F.lit(EC2))
+
+
+def _by_credentials(
+    named: DataFrame, credentials: DataFrame, *, accept_name_proof: bool
+) -> DataFrame:
+    """Sightings with a key as their proof, by who was issued it, or else their name.
+
+    They go by themselves: all others have the same few proofs, and would meet in one task.
+    """
+    return (
+        named.join(_issued_keys(credentials), on=["proof", *_NAME], how="left")
+        .join(_assumers(credentials), on=list(_NAME), how="left")
+        .withColumn("session_kind", _session_kind(accept_name_proof=accept_name_proof))
+        .select(*named.columns, "session_kind")
     )
 
 
@@ -67,7 +85,7 @@ def _with_role_id(sightings: DataFrame) -> DataFrame:
         .select(*role, F.col("lowest").alias("known_role_id"))
     )
     recorded = sightings.withColumn("recorded_role_id", F.col("role_id"))
-    return recorded.join(known, on=role, how="left").withColumn(
+    return recorded.join(F.broadcast(known), on=role, how="left").withColumn(
         "role_id",
         F.coalesce("role_id", "known_role_id", "role_name", F.lit("(unknown role)")),
     )
@@ -101,16 +119,13 @@ def _assumers(credentials: DataFrame) -> DataFrame:
 
 
 def _session_kind(*, accept_name_proof: bool) -> Column:
-    told_by_aws = F.col("proof").isin(PROOF_IN_SCOPE, PROOF_DELIVERY)
     accepted_by_name = (
         F.lit(accept_name_proof)
         & ~F.coalesce("another_assumed", F.lit(False))
         & F.col("session_name").rlike(INSTANCE_NAME)
     )
     return (
-        F.when(told_by_aws, F.lit(EC2))
-        .when(F.col("proof").isin(*OTHERS), F.col("proof"))
-        .when(F.col("key_issued_for").isNotNull(), F.col("key_issued_for"))
+        F.when(F.col("key_issued_for").isNotNull(), F.col("key_issued_for"))
         .when(F.col("key_by_itself"), F.lit(SELF_ASSUMED))
         .when(F.col("key_is_known"), F.lit(IMPERSONATED))
         .when(F.col("assumed_for").isNotNull(), F.col("assumed_for"))
