@@ -19,7 +19,7 @@ def test_a_line_has_what_a_person_sorts_by() -> None:
     head, line = (" ".join(line.split()) for line in listed(row(calls=1234)))
 
     assert head == (
-        "severity case instance account source verdict "
+        "severity case workload account source verdict "
         "first seen (UTC) last seen (UTC) calls denied"
     )
     assert line == (
