@@ -6,7 +6,7 @@ reads rows and not the plan of all steps before it.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ from transforms.mismatches import (
     other_stays,
     pairs,
     with_allow_list,
+    without_allow_list,
 )
 from transforms.ranges import in_aws_space, in_cidrs
 from transforms.sessions import with_session
@@ -76,12 +77,14 @@ class Verdicts:
 
 def memories(warehouse: Warehouse) -> Memories:
     """Return the memories as they stand."""
-    return Memories(
-        counted(warehouse, schemas.SIGHTINGS),
-        counted(warehouse, schemas.CREDENTIALS),
-        counted(warehouse, schemas.INVENTORY),
-        counted(warehouse, schemas.ADDRESS_CHANGES),
+    batches = kept(_counted_batches(warehouse))
+    tables = (
+        schemas.SIGHTINGS,
+        schemas.CREDENTIALS,
+        schemas.INVENTORY,
+        schemas.ADDRESS_CHANGES,
     )
+    return Memories(*[_of(batches, warehouse.scan(table)) for table in tables])
 
 
 def judge(
@@ -142,8 +145,8 @@ def judge(
         )
         .withColumn("kind", F.lit("direct"))
     )
-    in_ranges = kept(in_cidrs(addresses.select("address"), world.allow_list))
-    facts = with_allow_list(facts, world.allow_list, in_ranges)
+    allowed = _allow_list(world, addresses)
+    facts = allowed(facts)
     facts = kept(with_corroboration(facts).withColumn("explained", _explained()))
 
     if as_published:
@@ -160,7 +163,7 @@ def judge(
     others = others.join(F.broadcast(owners), on="vpc_endpoint_id", how="left")
     if as_published:
         others = others.where(F.col("session_kind") == EC2)
-    others = with_allow_list(others, world.allow_list, in_ranges)
+    others = allowed(others)
     homes_now = kept(homes(folds, read.select(*SESSION).distinct()))
     weak = (
         weak_signals(read.where(_is_direct()), homes_now, method.neighbours, method.ttl_hours)
@@ -181,10 +184,16 @@ def judge(
 
 def counted(warehouse: Warehouse, table: schemas.Table) -> DataFrame:
     """Rows of a table whose batch is counted: all others do not exist for any reader."""
-    batches = (
-        warehouse.scan(schemas.INPUT_FILES).where("state = 'counted'").select("batch_id").distinct()
-    )
-    return warehouse.scan(table).join(F.broadcast(batches), on="batch_id", how="left_semi")
+    return _of(_counted_batches(warehouse), warehouse.scan(table))
+
+
+def _counted_batches(warehouse: Warehouse) -> DataFrame:
+    files = warehouse.scan(schemas.INPUT_FILES).where("state = 'counted'")
+    return files.select("batch_id").distinct()
+
+
+def _of(batches: DataFrame, rows: DataFrame) -> DataFrame:
+    return rows.join(F.broadcast(batches), on="batch_id", how="left_semi")
 
 
 def _with_shared_facts(
@@ -206,6 +215,14 @@ def _with_shared_facts(
         .join(moved, on=["session_id", "source"], how="left")
         .withColumn("moved_fleet", F.coalesce("moved_fleet", F.lit(False)))
     )
+
+
+def _allow_list(world: World, addresses: DataFrame) -> Callable[[DataFrame], DataFrame]:
+    """What adds to stays the entry of the allow-list that covers them; most have no list."""
+    if world.allow_list.isEmpty():
+        return without_allow_list
+    in_ranges = kept(in_cidrs(addresses.select("address"), world.allow_list))
+    return lambda rows: with_allow_list(rows, world.allow_list, in_ranges)
 
 
 _INSTANCE = ("session_id", "instance_id")

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 
 from jobs.progress import Progress
 from transforms import schemas
-from transforms.findings import findings, life_cycle
+from transforms.findings import findings, life_cycle, of_gathered
 from transforms.marks import DATA_EVENT
 
 if TYPE_CHECKING:
@@ -114,7 +114,11 @@ def publish(warehouse: Warehouse, lease: Lease, verdicts: Verdicts, this: Run) -
     ):
         changed[f"{table.name} changed"] = warehouse.publish(table, rows)
         lease.keep()
-    evidence = warehouse.scan(schemas.FINDING_CALLS)
+    evidence = of_gathered(
+        warehouse.scan(schemas.FINDING_CALLS),
+        verdicts.suspicious,
+        this.settings.evidence.min_severity,
+    )
     found = findings(
         verdicts.suspicious,
         evidence,

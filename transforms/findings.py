@@ -43,6 +43,15 @@ def at_least(severity: str) -> Column:
     return F.col("severity").isin(*SEVERITIES[: SEVERITIES.index(severity) + 1])
 
 
+def of_gathered(evidence: DataFrame, suspicious: DataFrame, severity: str) -> DataFrame:
+    """Calls of the findings for which all are gathered: those of a severity or worse.
+
+    A finding that was worse once has some of its calls, which say nothing of the rest.
+    """
+    gathered = suspicious.where(at_least(severity)).select("finding_id")
+    return evidence.join(gathered, on="finding_id", how="left_semi")
+
+
 def owed(findings: DataFrame, placed: DataFrame, done: DataFrame) -> DataFrame:
     """Which batches still owe the calls of which findings.
 

@@ -95,6 +95,19 @@ def with_allow_list(presences: DataFrame, entries: DataFrame, in_ranges: DataFra
     return presences.join(covered, on=["session_id", "source", "kind", "first_seen"], how="left")
 
 
+def without_allow_list(presences: DataFrame) -> DataFrame:
+    """Add the columns of :func:`with_allow_list` where there are no entries."""
+    nothing = F.lit(None)
+    return presences.withColumns(
+        {
+            "allow_owner": nothing.cast("string"),
+            "allow_reason": nothing.cast("string"),
+            "allow_expires": nothing.cast("date"),
+            "allow_rules": nothing.cast("array<string>"),
+        }
+    )
+
+
 def other_stays(
     stays: DataFrame, credentials: DataFrame, at_home: DataFrame, ttl_hours: float
 ) -> DataFrame:

@@ -6,10 +6,11 @@ import random
 from datetime import timedelta
 
 import pytest
+from pyspark.sql import functions as F
 
 from tests.factories import START, table
 from transforms import schemas
-from transforms.findings import bounded, event_key, life_cycle
+from transforms.findings import bounded, event_key, life_cycle, of_gathered
 
 
 def _call(number, **changes):
@@ -98,9 +99,21 @@ def test_a_finding_that_is_excused_later_is_closed_with_the_reason(spark):
     pairs = table(spark, schemas.MISMATCHES.schema, [])
     now = START + timedelta(days=1)
 
-    from pyspark.sql import functions as F
-
     (row,) = life_cycle(found, published, pairs, run_at=F.lit(now), run_id="now").collect()
 
     assert (row.status, row.closed_reason) == ("closed", "The source is a home of the session.")
     assert (row.detected_at.day, row.updated_at.day, row.run_id) == (START.day, now.day, "now")
+
+
+def test_calls_of_a_finding_that_was_worse_once_are_no_evidence(spark):
+    """A finding is told from calls only where all of them are gathered: by its severity now."""
+    schema = "finding_id string, severity string"
+    suspicious = spark.createDataFrame([("bad", "high"), ("mild", "low")], schema)
+    calls = table(spark, schemas.FINDING_CALLS.schema, [_call(1), _call(2)])
+    of_both = calls.withColumn(
+        "finding_id", F.when(F.col("event_key") == "e001", "bad").otherwise("mild")
+    )
+
+    kept = of_gathered(of_both, suspicious, "medium").collect()
+
+    assert [row.finding_id for row in kept] == ["bad"]
