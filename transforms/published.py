@@ -1,11 +1,12 @@
 """The published method of 2018 as a policy: what it says of the same presences.
 
-Method, section 9. Bengtson's algorithm, session by session in order of event time: the first
-address is the lock; one private address is free; a successful AttachNetworkInterface or
-AssociateAddress that the session itself makes for its instance gives one token, and a new public
-address uses one up; calls of AWS services are passed over; a list of networks is allowed; without
-EC2's AssumeRole nothing is said. It knows no endpoints, egress, fleets, epochs or signals, and no
-requests that others send on. Its crashes and its mixing of sessions of equal name are left out.
+Method, section 9. Bengtson's algorithm, session by session in order of event time: nothing is seen
+before EC2's AssumeRole; the first address is the lock; one private address is free, whatever
+endpoint it came through; a successful AttachNetworkInterface or AssociateAddress that the session
+itself makes for its instance gives one token, and a new public address uses one up; sources that
+are no address are passed over; a list of networks is allowed. It knows no endpoints, egress,
+fleets, epochs or signals, and no requests that services or others send. Its crashes and its mixing
+of sessions of equal name are left out.
 """
 
 from __future__ import annotations
@@ -14,9 +15,15 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from transforms.addresses import ASSOCIATE, ATTACH
-from transforms.stays import PUBLIC
+from transforms.stays import ADDRESSES
 
-_ITEM = "struct<at:timestamp,rank:int,source:string,private:boolean>"
+_PRIVATE = (
+    r"^(?:10\.|192\.168\.|172\.(?:1[6-9]|2[0-9]|3[01])\.|"
+    r"100\.(?:6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])\.)"
+)
+"""The four networks that the published code takes for private; to it, all else is public."""
+
+_ITEM = "struct<at:timestamp,rank:int,name:string,private:boolean>"
 _STATE = "struct<locked:boolean,private_seen:boolean,tokens:int,homes:array<string>>"
 
 _OFF = (
@@ -36,9 +43,9 @@ _OFF = (
 
 
 def as_direct(stays: DataFrame) -> DataFrame:
-    """Stays as the published method sees them: what others send on is a call like any other."""
-    kind = F.when(F.col("kind") == "forwarded", F.lit("direct")).otherwise(F.col("kind"))
-    return stays.withColumn("kind", kind).where(~F.col("kind").isin("service_name_only"))
+    """Stays as the published method sees them: who calls from an address is the session itself."""
+    from_address = stays.where(F.col("source_kind").isin(*ADDRESSES))
+    return from_address.withColumn("kind", F.lit("direct"))
 
 
 def locked(facts: DataFrame, changes: DataFrame, lives: DataFrame) -> DataFrame:
@@ -49,9 +56,10 @@ def locked(facts: DataFrame, changes: DataFrame, lives: DataFrame) -> DataFrame:
         changes: rows of ``schemas.ADDRESS_CHANGES``.
         lives: session_id and alive_at of EC2's AssumeRole calls.
     """
-    known = facts.join(lives.select("session_id").distinct(), on="session_id", how="left_semi")
+    assumed = lives.groupBy("session_id").agg(F.min("alive_at").alias("assumed_at"))
+    known = facts.join(assumed, on="session_id", how="inner").where("last_seen >= assumed_at")
     homes = _locks(known.where("allow_owner is null"), changes)
-    at_home = F.array_contains("locks", F.col("source"))
+    at_home = F.array_contains("locks", F.col("source_address"))
     off = {name: F.lit(False) for name in _OFF}
     nothing = F.lit(None)
     return (
@@ -69,7 +77,7 @@ def locked(facts: DataFrame, changes: DataFrame, lives: DataFrame) -> DataFrame:
                 "corroborated_by": F.lit("none"),
             }
         )
-        .drop("locks")
+        .drop("locks", "assumed_at")
     )
 
 
@@ -97,29 +105,32 @@ def folded(locked: DataFrame, home_type: str) -> DataFrame:
 
 
 def _locks(known: DataFrame, changes: DataFrame) -> DataFrame:
-    sources = known.groupBy("session_id", "source", "source_kind").agg(
-        F.min("first_seen").alias("at")
-    )
-    seen = sources.select(
-        "session_id",
-        "at",
-        F.lit(1).alias("rank"),
-        "source",
-        (~F.col("source_kind").isin(*PUBLIC)).alias("private"),
+    """One row per session: ``locks``, the addresses that it may call from."""
+    seen = (
+        known.groupBy("session_id", F.col("source_address").alias("name"))
+        .agg(F.greatest(F.min("first_seen"), F.min("assumed_at")).alias("at"))
+        .select(
+            "session_id",
+            "at",
+            F.lit(1).alias("rank"),
+            "name",
+            F.col("name").rlike(_PRIVATE).alias("private"),
+        )
     )
     own = changes.where(
         F.col("change").isin(ATTACH, ASSOCIATE)
         & (F.col("made_by_session_name") == F.col("instance_id"))
     )
-    sessions = known.select("session_id", "instance_id").distinct()
-    tokens = own.join(sessions, on="instance_id", how="inner").select(
+    sessions = known.select("session_id", "instance_id", "assumed_at").distinct()
+    given = own.join(sessions, on="instance_id", how="inner").where("event_time >= assumed_at")
+    tokens = given.select(
         "session_id",
         F.col("event_time").alias("at"),
         F.lit(0).alias("rank"),
-        F.col("event_id").alias("source"),
+        F.col("event_id").alias("name"),
         F.lit(False).alias("private"),
     )
-    item = F.struct("at", "rank", "source", "private").cast(_ITEM)
+    item = F.struct("at", "rank", "name", "private").cast(_ITEM)
     return (
         seen.union(tokens)
         .groupBy("session_id")
@@ -148,7 +159,7 @@ def _step(state: Column, item: Column) -> Column:
         (state["locked"] | ~is_token).alias("locked"),
         (state["private_seen"] | item["private"]).alias("private_seen"),
         (state["tokens"] + change).alias("tokens"),
-        F.when(accepted, F.array_append(state["homes"], item["source"]))
+        F.when(accepted, F.array_append(state["homes"], item["name"]))
         .otherwise(state["homes"])
         .alias("homes"),
     ).cast(_STATE)
