@@ -1,114 +1,118 @@
-"""Policy ``seed`` says what the published code says, in each case where that is right or meant.
+"""Policy ``seed`` says what the published code says, and the page of its cases is right.
 
-Case numbers are those of ``docs/published-method.md``; its sequences begin with EC2's AssumeRole.
+All cases of ``docs/published-method.md`` are read from files and judged by either policy; each
+lives in an account of its own.
 """
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
-from typing import Any
+import re
+from pathlib import Path
 
 import pytest
 
-from tests.factories import THIEF, Instance, record
-from tests.judged import Allowed, judged, verdicts, world
+from jobs.allowlist import COLUMNS, load_allow_list
+from jobs.arguments import POLICIES
+from jobs.errors import SettingsError
+from jobs.judging import judge
+from jobs.settings import load
+from tests.judged import Allowed, memories, verdicts, world
+from tests.transforms.published_cases import CASES, ON_THE_PAGE
+from transforms.events.json_files import json_records
+from transforms.rules import LADDER
 
-HOME, NEW, NEWER = "52.95.255.121", "52.95.255.122", "54.240.230.177"
-ALLOWED = Allowed("81.2.3.0/24")
-MINUTE = 1 / 60
-
-
-@dataclass(frozen=True)
-class Case:
-    """Rows of a case, and the sources that the published code flags."""
-
-    rows: list[dict[str, Any]]
-    flagged: set[str]
-
-
-def _associates(box: Instance, hours: float, **changes: Any) -> dict[str, Any]:
-    """The session itself asks for an address for its instance."""
-    return box.call(
-        hours,
-        HOME,
-        **{
-            "event_name": "AssociateAddress",
-            "request_parameters": json.dumps({"instanceId": box.id, "allocationId": "eipalloc-1"}),
-            "response_elements": json.dumps({"associationId": f"eipassoc-{hours}"}),
-            **changes,
-        },
-    )
-
-
-def _call(
-    box: Instance, hours: float, source: str, changes: dict[str, Any] | None = None
-) -> dict[str, Any]:
-    return box.call(hours, source, **(changes or {}))
-
-
-def _cases() -> dict[str, Case]:
-    cases = {}
-
-    def case(name: str, flagged: set[str], *parts: Any) -> None:
-        box = Instance(f"published {name}")
-        assumed = [] if name == "2" else [box.assumed(0)]
-        rows = [part(box) if callable(part) else _call(box, *part) for part in parts]
-        cases[name] = Case([*assumed, *rows], flagged)
-
-    service = "autoscaling.amazonaws.com"
-    a, x = (MINUTE, HOME), (3 * MINUTE, THIEF)
-    case("1", {THIEF}, a, x)
-    case("2", set(), a, x)
-    case("3", {HOME}, (MINUTE, THIEF), (2 * MINUTE, HOME), (3 * MINUTE, HOME))
-    case("4", {THIEF}, a, *[(m * MINUTE, THIEF) for m in range(3, 7)])
-    case("5", set(), a, (2 * MINUTE, "10.0.0.5"), (3 * MINUTE, "10.0.0.5"))
-    case("9", set(), a, lambda b: b.call(0.1, service, invoked_by=service, tls_present=False))
-    case("14", {THIEF}, (MINUTE, "81.2.3.4"), (0.1, HOME), (0.2, "81.2.3.9"), (0.3, THIEF))
-    case("18", {NEWER}, a, lambda b: _associates(b, 0.1), (0.2, NEW), (0.3, NEW), (0.4, NEWER))
-    failed = {"error_code": "Client.AuthFailure", "error_message": "no"}
-    case("25", {NEW}, a, lambda b: _associates(b, 0.1, **failed), (0.2, NEW))
-    case("31", {THIEF}, a, lambda b: b.assumed(1), (1.1, THIEF))
-    case("34", set(), _assumed_by_a_user)
-    two = [lambda b: _associates(b, 0.1), lambda b: _associates(b, 0.15)]
-    case("44", {THIEF}, a, *two, (0.2, NEW), (0.3, NEWER), (0.4, THIEF))
-    case("48", set(), a, (0.5, HOME, {"user_agent": "aws-cli/2.31.18 Python/3.11"}))
-    return cases
-
-
-def _assumed_by_a_user(box: Instance) -> dict[str, Any]:
-    """A user chooses the name of the instance for a session of the role."""
-    return record(
-        event_name="AssumeRole",
-        event_source="sts.amazonaws.com",
-        source_ip_address=THIEF,
-        identity_type="IAMUser",
-        arn=f"arn:aws:iam::{box.account}:user/eve",
-        request_parameters=json.dumps(
-            {"roleArn": f"arn:aws:iam::{box.account}:role/{box.role}", "roleSessionName": box.id}
-        ),
-        response_elements=json.dumps({"credentials": {"accessKeyId": "ASIAEVE"}}),
-    )
-
-
-CASES = _cases()
+PAGE = (Path(__file__).parents[2] / "docs" / "published-method.md").read_text(encoding="utf-8")
+ROWS = {
+    int(row[0]): row[1:]
+    for row in re.findall(r"^\| (\d+) \| (.+?) \| (.+?) \| (.+?) \| (.+?) \|$", PAGE, re.MULTILINE)
+}
+NO_RUN = {15: ("1.2.3.4/24", "bits set beyond its prefix"), 16: ("IP_ADDRESS", "found IP_ADDRESS")}
+"""Cases of an allow-list that cannot be read, and what is said of it."""
 
 
 @pytest.fixture(scope="module")
-def flagged(spark) -> dict[str, set[str]]:
-    """Sources that policy seed raises an alarm for, by account."""
-    rows = [row for case in CASES.values() for row in case.rows]
-    said = verdicts(judged(spark, rows, world(spark, [ALLOWED]), policy="seed"))
-    found: dict[str, set[str]] = {}
-    for (session, source), row in said.items():
-        if not row.excused:
-            found.setdefault(session.split("/")[0], set()).add(source)
+def said(spark):
+    """What each policy says: verdict and severity by (session, source)."""
+    files = [file for name, case in CASES.items() for file in case.files(name).items()]
+    trail = spark.createDataFrame(files, "input_file string, value string")
+    told = memories([json_records(trail, 1000)])
+    around = world(spark, [Allowed("81.2.3.0/24")])
+    found = {}
+    for policy in POLICIES:
+        result = judge(told, around, load(None, {"method": {"policy": policy}}).method)
+        found[policy] = {
+            pair: f"{row.verdict}/{'excused' if row.excused else row.severity}"
+            for pair, row in verdicts(result).items()
+        }
     return found
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_it_agrees_with_the_published_code(name, flagged):
-    """The same sources are flagged."""
-    account = Instance(f"published {name}").account
+def _of_case(name, pairs):
+    return {pair: pairs[pair] for pair in pairs if pair[0].split("/")[0] in CASES[name].accounts}
 
-    assert flagged.get(account, set()) == CASES[name].flagged
+
+@pytest.mark.parametrize("name", CASES)
+def test_seed(name, said):
+    """Policy ``seed`` flags the sources that the published code flags, or that the page tells."""
+    flagged = {
+        pair
+        for pair, verdict in _of_case(name, said["seed"]).items()
+        if not verdict.endswith("/excused")
+    }
+
+    assert CASES[name].seed == flagged
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_default(name, said):
+    """Our own method gives just the verdicts of the case."""
+    assert CASES[name].default == _of_case(name, said["default"])
+
+
+@pytest.mark.parametrize("number", NO_RUN)
+def test_an_allow_list_that_cannot_be_read_stops_the_run(number, tmp_path):
+    """It is told what is wrong, instead of losing records."""
+    value, problem = NO_RUN[number]
+    path = tmp_path / "allowlist.csv"
+    entry = f"cidr,{value},,,,network team,office,2027-03-31"
+    path.write_text(f"{','.join(COLUMNS)}\n{entry}\n", encoding="utf-8")
+
+    with pytest.raises(SettingsError, match=problem):
+        load_allow_list(str(path))
+
+
+def test_the_page_has_all_cases():
+    """They are numbered through, and each stands here."""
+    assert list(range(1, 52)) == list(ROWS) == list(ON_THE_PAGE)
+
+
+@pytest.mark.parametrize("number", ON_THE_PAGE)
+def test_the_page_says_what_the_published_code_flags(number):
+    """Its third column speaks of flags or alerts where there are any, and nowhere else."""
+    assert bool(re.search("flag|alert", ROWS[number][1])) == bool(ON_THE_PAGE[number].published)
+
+
+@pytest.mark.parametrize("number", ON_THE_PAGE)
+def test_the_page_names_the_verdicts(number):
+    """Its last column names the rules that hold, all of them; and, in brackets, their severity."""
+    rules = {rule.name for rule in LADDER}
+    named = [
+        (rule, severity)
+        for rule, severity in re.findall(r"`(\w+)`(?: \((\w+)[,)])?", ROWS[number][3])
+        if rule in rules
+    ]
+    given = {tuple(verdict.split("/")) for verdict in ON_THE_PAGE[number].default.values()}
+
+    assert {rule for rule, _ in given} == {rule for rule, _ in named}
+    assert {pair for pair in named if pair[1]} <= given
+
+
+def test_the_page_says_where_seed_differs():
+    """It lists just the cases where the policy leaves a fault of the published code out."""
+    section = PAGE.split("\n## Where policy `seed` says otherwise\n")[1]
+    listed = re.findall(r"^- ([\d, ]+):", section, re.MULTILINE)
+
+    differs = {n for n, case in ON_THE_PAGE.items() if case.seed != case.published} | set(NO_RUN)
+
+    assert differs == {int(n) for numbers in listed for n in numbers.split(", ")}
+    assert not [n for n in differs if re.match("yes|by design", ROWS[n][2])]
