@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
-CODE := jobs transforms simulator tests setup.py
+CODE := jobs transforms simulator bench tests setup.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format docs wheel clean
+.PHONY: help install demo test check format docs bench wheel clean
 
 help:  ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,8 +33,12 @@ format: $(READY)  ## Put the code into shape
 docs: $(READY)  ## Write docs/tables.md and docs/rules.md from the code
 	@$(BIN)/python -m jobs.docs
 
+bench: $(READY)  ## Measure beside peers (hours); make bench ARGS="--only full --events 3m" some
+	@$(PIP) install --no-deps --requirement bench/requirements.lock
+	@$(BIN)/python -m bench $(ARGS)
+
 wheel: $(READY)  ## Build the wheel into dist/
-	@rm -rf build
+	@rm -rf build/lib build/bdist.*
 	@$(BIN)/python -m build --wheel --no-isolation
 
 clean:  ## Remove all that make has made, .venv too

@@ -9,6 +9,7 @@ JAVA = [
     "certifi",
     "cryptography>=45",
 ]
+BENCH = ["duckdb>=2,<3"]  # a peer; bench/requirements.lock has the version that is measured
 TEST = [
     "build",
     "chispa",
@@ -47,6 +48,6 @@ setup(
         "pyspark>=4.1,<4.2",
         "rich>=13",
     ],
-    extras_require={"java": JAVA, "test": TEST},
+    extras_require={"bench": BENCH, "java": JAVA, "test": TEST},
     entry_points={"console_scripts": ["credtrail = jobs.cli:main"]},
 )

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 Event = tuple[int, Record, Json, Json]
 """Second of the trail, template, who, and fields of the record's own."""
 
-_USERS = ("alice", "bogdan", "chiara")
-_READS = ("ec2:DescribeInstances", "iam:ListRoles", "s3:ListBuckets", "ec2:DescribeVolumes")
+USERS = ("alice", "bogdan", "chiara")
+READS = ("ec2:DescribeInstances", "iam:ListRoles", "s3:ListBuckets", "ec2:DescribeVolumes")
 _AUTOSCALING = "autoscaling.amazonaws.com"
 _BOXES_A_CALL = 12
 _NAMES_ITSELF = 20
@@ -73,9 +73,9 @@ class People:
                 yield self._disk_of(box.machine, self._second(begin))
         for box in self._boxes:
             if box.born // HOUR == begin // HOUR:
-                yield self._by_autoscaling(box, run_instances(_target(box)), box.born)
+                yield self.by_autoscaling(box, run_instances(target_of(box)), box.born)
             if box.ended is not None and box.ended // HOUR == begin // HOUR:
-                yield self._by_autoscaling(box, terminate_instances(_target(box)), box.ended)
+                yield self.by_autoscaling(box, terminate_instances(target_of(box)), box.ended)
         for box in self._naming:
             second = self._second(begin)
             yield from self._named_after(box, second, who(box, second))
@@ -86,10 +86,10 @@ class People:
 
     def _read(self, second: int) -> Event:
         """Return a look around by somebody in the office."""
-        name = _USERS[int(self._random.random() * len(_USERS))]
-        event = _READS[int(self._random.random() * len(_READS))]
+        name = USERS[int(self._random.random() * len(USERS))]
+        event = READS[int(self._random.random() * len(READS))]
         call = usual(event, "", self._region, self._account)
-        return second, template(call, self._office, self._setting("admin")), self._user(name), {}
+        return second, template(call, self._office, self._setting("admin")), self.user(name), {}
 
     def _deployment(self, second: int) -> Iterator[Event]:
         """Return a deployment; its session's name only begins like an instance's."""
@@ -98,7 +98,7 @@ class People:
         key = self._key(role.id, second)
         setting = self._setting("terraform")
         call = assume_role(role, session, key, self._plan.style)
-        yield second, template(call, self._office, setting), self._user("deployment-bot"), {}
+        yield second, template(call, self._office, setting), self.user("deployment-bot"), {}
         for i, event in enumerate(("ec2:DescribeInstances", "iam:GetRole"), start=1):
             call = usual(event, "", self._region, self._account)
             who = of_session(role, session, key)
@@ -116,7 +116,8 @@ class People:
         setting = Setting(self._account, machine.region, INTERNAL, self._plan.style)
         return second, template(call, Source(INTERNAL), setting, INTERNAL), who, {}
 
-    def _by_autoscaling(self, box: Box, call: Call, second: int) -> Event:
+    def by_autoscaling(self, box: Box, call: Call, second: int) -> Event:
+        """Return a call about an instance that Auto Scaling makes."""
         role = self._role("AWSServiceRoleForAutoScaling", f"/aws-service-role/{_AUTOSCALING}/")
         who = of_session(role, "AutoScaling", self._key(role.id, second))
         setting = Setting(self._account, box.machine.region, _AUTOSCALING, self._plan.style)
@@ -143,7 +144,8 @@ class People:
         style = self._plan.style
         return Setting(self._account, self._region, agent(client, style), style)
 
-    def _user(self, name: str) -> Json:
+    def user(self, name: str) -> Json:
+        """Return the identity of a user of the account."""
         words = ("user", self._plan.seed, self._account, name)
         return of_user(
             self._account, name, unique_id("AIDA", *words), access_key_id("AKIA", *words)
@@ -159,7 +161,8 @@ class People:
         return Key(key_id, issued, issued + _SESSION)
 
 
-def _target(box: Box) -> Target:
+def target_of(box: Box) -> Target:
+    """Return an instance as what a change is about."""
     network = box.network
     return Target(box.machine, network.vpc, (private_ipv4(network.number, box.place),))
 

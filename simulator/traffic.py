@@ -24,7 +24,7 @@ from simulator.source import INTERNAL, Source
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_CALLS = (
+CALLS = (
     *("ssm:UpdateInstanceInformation",) * 7,
     *("ssm:GetParameters",) * 6,
     *("secretsmanager:GetSecretValue",) * 6,
@@ -38,18 +38,18 @@ _CALLS = (
 )
 """Calls of an instance, each as often as it is made."""
 
-_FOR_IT = (
+FOR_IT = (
     ("kms:Decrypt", "secretsmanager.amazonaws.com"),
     ("ec2:DescribeVolumes", "cloudformation.amazonaws.com"),
     ("ecr:BatchGetImage", INTERNAL),
 )
 """Calls that AWS makes for an instance, by which service."""
 
-_SHARE_FOR_IT = 0.03
-_SHARE_FORWARDED = 0.25
-_BY_SECOND_SOURCE = ("ssm:", "kms:", "secretsmanager:")
-_CLIENTS = ("app", "java", "go")
-_START_SECONDS = 60
+SHARE_FOR_IT = 0.03
+SHARE_FORWARDED = 0.25
+BY_SECOND_SOURCE = ("ssm:", "kms:", "secretsmanager:")
+CLIENTS = ("app", "java", "go")
+START_SECONDS = 60
 
 
 class Traffic:
@@ -93,8 +93,8 @@ class Traffic:
 
     def _is_alive(self, box: Box, second: int) -> bool:
         """Tell whether an instance has a key and is not about to end."""
-        is_started = box.born < 0 or second >= box.issued + _START_SECONDS or second == box.issued
-        return is_started and (box.ended is None or second < box.ended - _START_SECONDS)
+        is_started = box.born < 0 or second >= box.issued + START_SECONDS or second == box.issued
+        return is_started and (box.ended is None or second < box.ended - START_SECONDS)
 
     def _seconds(self, begin: int) -> Iterator[int]:
         expected = self._plan.rate * (0.5 + self._random.random())
@@ -111,20 +111,20 @@ class Traffic:
 
     def _call(self, box: Box, who: Json) -> tuple[Record, Json, Json]:
         chance = self._random.random()
-        if chance < _SHARE_FOR_IT:
-            event, service = _FOR_IT[int(chance / _SHARE_FOR_IT * len(_FOR_IT))]
+        if chance < SHARE_FOR_IT:
+            event, service = FOR_IT[int(chance / SHARE_FOR_IT * len(FOR_IT))]
             made = self._template(box, event, service, Source(service), service)
             return made, on_behalf(who, service), {}
-        if box.way == "eks" and chance < _SHARE_FOR_IT + _SHARE_FORWARDED:
+        if box.way == "eks" and chance < SHARE_FOR_IT + SHARE_FORWARDED:
             source = Source(box.network.control_plane)
             return self._template(box, "sts:GetCallerIdentity", "http", source), who, {}
-        event = _CALLS[int(self._random.random() * len(_CALLS))]
-        is_second = event.startswith(_BY_SECOND_SOURCE)
+        event = CALLS[int(self._random.random() * len(CALLS))]
+        is_second = event.startswith(BY_SECOND_SOURCE)
         return self._from(box, box.sources[-1 if is_second else 0], event, who)
 
     def _from(self, box: Box, source: Source, event: str, who: Json) -> tuple[Record, Json, Json]:
         """Return a call of an instance itself, from one of its sources."""
-        usual_client = "cni" if box.way == "eks" else _CLIENTS[box.issued % len(_CLIENTS)]
+        usual_client = "cni" if box.way == "eks" else CLIENTS[box.issued % len(CLIENTS)]
         made = self._template(box, event, client_of(event, usual_client), source)
         own: Json = {"sourceIPAddress": source.address}
         if event in OF_INSTANCE:

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 MAY_IMPORT = {
     "transforms": {"transforms", "pyspark"},
-    "simulator": {"simulator", "pyarrow"},
+    "simulator": {"simulator", "numpy", "pyarrow"},
     "jobs": {"jobs", "transforms", "simulator"},
 }
 """Packages, beside the standard library, that the modules of a folder may import."""

@@ -1,0 +1,1 @@
+"""Measurements of credtrail beside its peers, on the same files, in one sitting."""

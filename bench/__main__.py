@@ -1,0 +1,56 @@
+"""``python -m bench``: measure credtrail beside its peers, and write the table."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+from bench import report
+from bench.contest import Bench
+from bench.rows import ROWS, Row
+
+_UNITS = {"k": 10**3, "m": 10**6}
+
+
+def main() -> None:
+    """Measure what is asked for."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--events", type=_sizes, default="3m,10m,30m", help="sizes of trails")
+    parser.add_argument("--rates", type=_rates, default="3,30", help="events per instance-hour")
+    parser.add_argument("--repeats", type=int, default=5, help="turns of each contestant")
+    parser.add_argument("--only", type=_names, default=tuple(ROWS), help=f"some of {list(ROWS)}")
+    parser.add_argument("--cache", type=Path, default=Path("build/bench"), help="folder of trails")
+    args = parser.parse_args()
+    cache = args.cache.resolve()
+    cache.mkdir(parents=True, exist_ok=True)
+    bench = Bench(cache, args.events, args.rates, args.repeats)
+    found: dict[str, list[Row]] = {}
+    for name in args.only:
+        began = time.monotonic()
+        print(f"{name}: {(ROWS[name].__doc__ or '').strip()}", flush=True)
+        found[name] = list(ROWS[name](bench))
+        print(f"  {time.monotonic() - began:,.0f} s", flush=True)
+        report.write(bench, found)
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    return tuple(
+        round(float(part.rstrip("km")) * _UNITS.get(part[-1:], 1)) for part in text.split(",")
+    )
+
+
+def _rates(text: str) -> tuple[float, ...]:
+    return tuple(float(part) for part in text.split(","))
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(text.split(","))
+    if unknown := set(names) - set(ROWS):
+        msg = f"no such row: {', '.join(sorted(unknown))}; known: {', '.join(ROWS)}"
+        raise argparse.ArgumentTypeError(msg)
+    return names
+
+
+if __name__ == "__main__":
+    main()
