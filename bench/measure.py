@@ -2,7 +2,7 @@
 
 CPU is what the kernel bills for all descendants: those that lose their parent (a JVM outlives the
 Python that started it) become ours and are waited for. Memory is the sum of resident pages of all
-of them, looked at ten times a second; pages that two share count twice. Linux only.
+of them, looked at ten times a second. Linux only.
 """
 
 from __future__ import annotations
