@@ -241,6 +241,7 @@ def bytes_read(bench: Bench) -> Iterator[Row]:
     settings = (
         f'[spark]\n"spark.eventLog.enabled" = "true"\n"spark.eventLog.dir" = "file://{logs}"\n'
         '"spark.eventLog.compress" = "false"\n"spark.eventLog.rolling.enabled" = "false"\n'
+        '"spark.hadoop.parquet.hadoop.vectored.io.enabled" = "false"\n'  # it reads uncounted
     )
     room = bench.cache / "work" / "bytes"
     shutil.rmtree(room, ignore_errors=True)

@@ -18,7 +18,7 @@ from simulator.record import Setting, stamp, template
 from simulator.source import Source
 
 _REGION = "us-east-1"
-VERSION = 1
+VERSION = 2
 """Rises when the same volume would come out otherwise."""
 
 

@@ -40,7 +40,8 @@ _LOOT = (
     "secretsmanager:GetSecretValue",
     "ec2:DescribeInstances",
 )
-_THIEVES = ("198.51.100", "203.0.113", "192.0.2")
+_THIEVES = ("67.180.92", "95.90.139", "67.178.52")
+"""Networks outside AWS, as thieves of the stories have."""
 _QUIET = 8 * HOUR
 _TO_ADDRESS = 10
 
