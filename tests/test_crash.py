@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -65,38 +66,46 @@ def _dying(patch: pytest.MonkeyPatch, after: int) -> None:
 _record = runs.record
 
 
-def _judging_once(patch: pytest.MonkeyPatch) -> None:
-    """Judge the same counted batches once: it is a function of them, and dies in none."""
-    judge, known = judging.judge, {}
+def _judging_once(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Judge the same counted batches once: it is a function of them, and dies in none.
+
+    Verdicts are kept as files, as each run has a session of its own.
+    """
+    judge = judging.judge
 
     def once(memories, *args):
+        spark = memories.sightings.sparkSession
         batches = memories.sightings.select("batch_id").distinct().collect()
-        key = frozenset(row.batch_id for row in batches)
-        if key not in known:
-            known[key] = judge(memories, *args)
-        return known[key]
+        kept = folder / "-".join(sorted(str(row.batch_id) for row in batches))
+        if not kept.exists():
+            verdicts = judge(memories, *args)
+            for part in fields(verdicts):
+                getattr(verdicts, part.name).write.parquet(str(kept / part.name))
+        parts = [part.name for part in fields(judging.Verdicts)]
+        return judging.Verdicts(**{n: spark.read.parquet(str(kept / n)) for n in parts})
 
     patch.setattr(judging, "judge", once)
 
 
 def test_dying_between_any_two_writes(spark, trail, undisturbed, tmp_path, monkeypatch):
     """A warehouse whose runs die one write later each time ends as one that was left alone."""
-    _judging_once(monkeypatch)
+    _judging_once(monkeypatch, tmp_path / "verdicts")
+    warehouse = tmp_path / "warehouse"
     deaths = 0
     for after in range(MOST_WRITES):
         with pytest.MonkeyPatch.context() as patch:
             _dying(patch, after)
             try:
-                run(trail, tmp_path)
+                run(trail, warehouse)
             except Death:
                 deaths += 1
             else:
                 break
 
-    counted = {row["batch_id"] for row in rows(tmp_path, "input_files", set())}
-    rejects = [r for r in rows(tmp_path, "rejects", set()) if r["batch_id"] in counted]
+    counted = {row["batch_id"] for row in rows(warehouse, "input_files", set())}
+    rejects = [r for r in rows(warehouse, "rejects", set()) if r["batch_id"] in counted]
     assert deaths >= 8
-    assert {table: undisturbed[table] for table in results(tmp_path)} == results(tmp_path)
+    assert {table: undisturbed[table] for table in results(warehouse)} == results(warehouse)
     assert [r["reason"] for r in rejects] == [r["reason"] for r in undisturbed["rejects"]]
 
 
