@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -114,6 +115,47 @@ def record(**changes: Any) -> dict[str, Any]:
     if values["event_id"] is None:
         values["event_id"] = f"{zlib.crc32(repr(sorted(values.items(), key=str)).encode()):08x}"
     return values
+
+
+def told(request: dict[str, Any], response: dict[str, Any] | None = None) -> dict[str, str]:
+    """What a call asks for and gets, as CloudTrail has it."""
+    return {
+        "request_parameters": json.dumps(request),
+        "response_elements": json.dumps(response or {"_return": True}),
+    }
+
+
+def by_admin(
+    account: str,
+    hours: float,
+    event: str,
+    request: dict[str, Any],
+    response: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """A user of an account changes something about its instances or network."""
+    return record(
+        event_time=at(hours),
+        event_name=event,
+        source_ip_address="81.2.69.160",
+        identity_type="IAMUser",
+        arn=f"arn:aws:iam::{account}:user/ops",
+        account_id=account,
+        recipient_account_id=account,
+        read_only=False,
+        **told(request, response),
+    )
+
+
+def elastic(instance: Instance, hours: float, address: str | None) -> dict[str, Any]:
+    """A user gives an instance an Elastic address, which the record names, or does not."""
+    named = {"publicIp": address} if address else {"allocationId": f"eipalloc-{instance.id[2:]}"}
+    return by_admin(
+        instance.account,
+        hours,
+        "AssociateAddress",
+        {"instanceId": instance.id, **named},
+        {"associationId": f"eipassoc-{instance.id[2:]}"},
+    )
 
 
 def table(

@@ -167,6 +167,22 @@ case(
     ],
     {(f.session_id, THIEF): "outside_aws/high"},
 )
+pivot = Workload("lambda_function", "pivot")
+leaving = Workload("lambda_function", "leaving")
+case(
+    "function that pivots",
+    "A function that gets a console is a finding inside AWS, too; behind the office line of the "
+    "account's instances it is excused.",
+    [
+        pivot.call(0, event_name="GetSigninToken", event_source="signin.amazonaws.com"),
+        *[Instance(f"office-{n}", leaving.account).call(0, "81.10.30.5") for n in range(4)],
+        leaving.call(1, "81.10.30.9"),
+    ],
+    {
+        (pivot.session_id, pivot.home): "console_session/critical",
+        (leaving.session_id, "81.10.30.9"): "shared_egress/excused",
+    },
+)
 i = Instance("three sessions")
 identity = f"{i.account}/{i.account}:aws:ec2-instance/{i.id}"
 managed = f"{i.account}/AROASSMSSMSSMSSM/{i.id}"
