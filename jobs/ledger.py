@@ -9,6 +9,7 @@ from pyspark.sql import Window
 from pyspark.sql import functions as F
 
 from jobs.keeping import kept
+from transforms.births import believed
 from transforms.ledger import (
     LedgerNumbers,
     associations,
@@ -52,7 +53,9 @@ def read_ledger(
     is a former home to the move test.
     """
     seen_at = kept(sources(places))
-    first = _round(changes, credentials, places, seen_at, born, method)
+    names = ["session_id", "account_id", "role_id", "session_name", "source"]
+    trusting = kept(believed(born, places).select(*names))
+    first = _round(changes, credentials, places, seen_at, trusting, born, method)
     if first.changes.where("not trusted").isEmpty() and first.explained.isEmpty():
         return first
     also = places.join(
@@ -60,9 +63,10 @@ def read_ledger(
         on=["session_id", "source"],
         how="left_semi",
     )
-    names = ["session_id", "account_id", "role_id", "session_name", "source"]
-    homes_now = born.select(*names).union(also.select(*names)).distinct()
-    return _round(changes, credentials, places, seen_at, homes_now, method)
+    also = also.select(*names)
+    homes_now = born.select(*names).union(also).distinct()
+    trusting = trusting.union(also).distinct()
+    return _round(changes, credentials, places, seen_at, trusting, homes_now, method)
 
 
 def _round(  # noqa: PLR0913, PLR0917 - both rounds read the same
@@ -70,11 +74,12 @@ def _round(  # noqa: PLR0913, PLR0917 - both rounds read the same
     credentials: DataFrame,
     places: DataFrame,
     seen_at: DataFrame,
+    trusting: DataFrame,
     homes_now: DataFrame,
     method: MethodSettings,
 ) -> Ledger:
     numbers = _ledger_numbers(method)
-    trusted = kept(with_trust(changes, credentials, homes_now))
+    trusted = kept(with_trust(changes, credentials, trusting))
     attached, associated = kept(attachments(trusted)), kept(associations(trusted))
     held = kept(holdings(trusted, associated, attached))
     permitted = kept(permits(trusted, associated, attached))

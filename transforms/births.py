@@ -127,6 +127,41 @@ def located(presences: DataFrame, regions: DataFrame) -> DataFrame:
     )
 
 
+def believed(births: DataFrame, presences: DataFrame) -> DataFrame:
+    """Births whose home may be believed where a change is made from it.
+
+    Which networks a session uses is under a thief's control, and so is the first source of each.
+    Believed is what lies in AWS space of the own region, is private, or is behind an endpoint that
+    is not known to be somebody else's; where a session has none of these, its very first source.
+
+    Args:
+        births: rows of :func:`births`.
+        presences: rows of :func:`located`, with ``endpoint_owner`` and ``owner_is_ours``.
+    """
+    session = Window.partitionBy("session_id")
+    known = presences.select(
+        "session_id", "source", "in_own_region", "endpoint_owner", "owner_is_ours"
+    ).distinct()
+    behind = F.col("vpc_endpoint_id").isNotNull()
+    foreign = (
+        behind & F.col("endpoint_owner").isNotNull() & ~F.coalesce("owner_is_ours", F.lit(False))
+    )
+    inside = (
+        F.coalesce("in_own_region", F.lit(False)) | (F.col("network") == "private") | behind
+    ) & ~foreign
+    return (
+        births.join(known, on=["session_id", "source"], how="left")
+        .withColumn("inside", inside)
+        .withColumn("has_inside", F.max("inside").over(session))
+        .withColumn("first_born", F.min("born_at").over(session))
+        .where(
+            F.col("inside")
+            | (~F.col("has_inside") & (F.col("born_at") == F.col("first_born")) & ~foreign)
+        )
+        .select(*births.columns)
+    )
+
+
 def our_accounts(inventory: DataFrame, stays: DataFrame, listed: DataFrame) -> DataFrame:
     """Accounts of ours: listed, or their trail reaches us; column ``account_id``.
 

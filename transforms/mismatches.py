@@ -147,7 +147,8 @@ def functions_outside(
     outside = addresses.where("not aws").select(
         F.col("address").alias("source_address"), F.lit(True).alias("outside")
     )
-    egress = shared.where("egress and prefix is not null").select("prefix", "egress").distinct()
+    shared_here = shared.where("egress and prefix is not null")
+    egress = shared_here.select("account_id", "prefix", "egress").distinct()
     direct = (
         stays.where((F.col("session_kind") == LAMBDA) & (F.col("kind") == "direct"))
         .join(outside, on="source_address", how="left")
@@ -159,7 +160,7 @@ def functions_outside(
     return (
         merged(direct, (*SESSION, *PLACE, "kind"), ttl_hours, [F.bit_or("marks").alias("marks")])
         .withColumn("prefix", network24_48(F.col("source_address")))
-        .join(F.broadcast(egress), on="prefix", how="left")
+        .join(F.broadcast(egress), on=["account_id", "prefix"], how="left")
     )
 
 

@@ -610,9 +610,7 @@ def weak_signal() -> Column:
     title="Calls of {instance} came from a source that no rule explains",
     reason="{calls_came} from {source} ({source_kind}), and no rule says what that is. "
     "{home_text} Read the calls and decide. {do_next}",
-    next_step="Read the calls and their source as recorded, and decide. A private address ends "
-    "here if it is part of a home, but was seen before that or is not the first one without an "
-    "endpoint.",
+    next_step="Read the calls and their source as recorded, and decide.",
     ways_around="Nothing gets past it: it takes whatever is left. A source that is no address and "
     "no name is only informational, and calls of such findings are not gathered by default.",
 )

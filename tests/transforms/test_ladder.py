@@ -514,6 +514,29 @@ def _changes(case: Callable[[str, str, list, dict], None]) -> None:
         },
     )
 
+    a = i("stolen-early")
+    b = i("given-by-a-thief", a.account)
+    through = {"vpc_endpoint_id": FOREIGN_EP, "vpc_endpoint_account_id": FOREIGN}
+    case(
+        "self-whitelist-from-a-further-network",
+        "A further network's first source may be a thief's: a change from there gives nothing.",
+        [
+            *[a.call(0), b.call(0), a.call(1, "10.0.9.7", **through)],
+            a.call(
+                1.1,
+                "10.0.9.7",
+                event_name="AssociateAddress",
+                **told({"instanceId": b.id, "publicIp": "54.240.8.77"}),
+                **through,
+            ),
+            b.call(2, "54.240.8.77"),
+        ],
+        {
+            (a, f"{FOREIGN_EP}/10.0.9.7"): "foreign_endpoint/critical",
+            (b, "54.240.8.77"): "inside_aws/high",
+        },
+    )
+
 
 def _rest(case: Callable[[str, str, list, dict], None]) -> None:
     """Private addresses, junk, and the allow-list."""
