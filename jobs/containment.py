@@ -21,8 +21,12 @@ from transforms.workloads import (
     ECS_TASK,
     EKS_POD,
     INSTANCE_IDENTITY,
+    INSTANCE_NAME,
     LAMBDA,
     MANAGED_INSTANCE,
+    MANAGEMENT_ROLE,
+    TASK_NAME,
+    UUID,
     WORKLOADS,
 )
 
@@ -47,13 +51,9 @@ _ROLE_ARN = re.compile(
     r"arn:(aws[a-z-]{0,16}):iam::([0-9]{12}):role/(?:[!-~]{0,510}/)?([A-Za-z0-9_+=,.@-]{1,64})"
 )
 _ROLE_ID = re.compile(r"AROA[A-Z0-9]{1,124}")
-_MANAGEMENT_ROLE = "AWSSystemsManagerDefaultEC2InstanceManagementRole"
 _WIDTH = 58
 
-_UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-_INSTANCE_NAME = "i-[0-9a-f]{8,17}"
-_TASK_NAME = f"[0-9a-f]{{32}}|{_UUID}"
-_POD_NAME = f"eks-[0-9A-Za-z][0-9A-Za-z_.-]{{0,22}}-{_UUID}"
+_POD_NAME = f"eks-[0-9A-Za-z][0-9A-Za-z_.-]{{0,22}}-{UUID}"
 _INSTANCE_FORM = "instance id (i- and 8 to 17 of 0-9a-f)"
 
 
@@ -77,7 +77,7 @@ _PLANS = {
         "First give the instance another instance profile, or replace it, and only then deny the "
         "old keys: while the instance has this role, the deny below stops it, too, and a deny by "
         "time lets it fetch fresh keys, which a thief with a foothold gets as well.",
-        _INSTANCE_NAME,
+        INSTANCE_NAME,
         _INSTANCE_FORM,
     ),
     ECS_TASK: _Plan(
@@ -85,7 +85,7 @@ _PLANS = {
         "tasks of the role go on. Then stop the task: its service starts another, under another "
         "name. If a hole let the keys be read, those of the next task can be read, too: give the "
         "tasks another role, and then revoke the older sessions of this one.",
-        _TASK_NAME,
+        TASK_NAME,
         "id of a task (32 of 0-9a-f, or a UUID)",
         deny_first=True,
     ),
@@ -112,17 +112,17 @@ _PLANS = {
         "through, it fetches fresh keys, and an EC2 instance can't be deregistered there. Then "
         "deny the session: the deny stops what Systems Manager does on this one instance. What "
         "else runs there has another role, and goes on.",
-        _INSTANCE_NAME,
+        INSTANCE_NAME,
         _INSTANCE_FORM,
-        role_name=_MANAGEMENT_ROLE,
+        role_name=MANAGEMENT_ROLE,
     ),
     INSTANCE_IDENTITY: _Plan(
         "Nothing can be denied here: AWS owns the role by which an instance identifies itself, and "
         "no policy can be written into it. Isolate the instance or stop it, so that nobody fetches "
         "fresh keys there. Keys that are out live on for hours, whatever you do. They open "
         "few doors, but one leads on: Systems Manager gives their holder keys of "
-        f"{_MANAGEMENT_ROLE}. Look for findings of that session, too.",
-        _INSTANCE_NAME,
+        f"{MANAGEMENT_ROLE}. Look for findings of that session, too.",
+        INSTANCE_NAME,
         _INSTANCE_FORM,
     ),
 }

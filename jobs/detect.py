@@ -17,7 +17,6 @@ from jobs.session import spark_session
 from jobs.settings import load
 from jobs.tables import Warehouse
 from jobs.world import know, world
-from transforms import schemas
 
 if TYPE_CHECKING:
     import argparse
@@ -98,16 +97,11 @@ def _judge(warehouse: Warehouse, held: lease.Lease, this: Run) -> None:
         return
     with progress.stage("judge") as stage:
         facts = world(warehouse.spark, this.knowledge, settings)
-        verdicts = judging.judge(
-            judging.memories(warehouse), facts, settings.method, settings.workloads.judged
-        )
+        memories = judging.memories(warehouse)
+        verdicts = judging.judge(memories, facts, settings.method, settings.workloads.judged)
         counts = runs.verdict_counts(verdicts)
         this.add(counts)
-        this.coverage = runs.coverage(
-            verdicts,
-            judging.counted(warehouse, schemas.ADDRESS_CHANGES),
-            settings.method.fold_stays,
-        )
+        this.coverage = runs.coverage(verdicts, memories.changes, settings.method.fold_stays)
         stage.say(
             f"{counts['sessions']:,} sessions, {counts['suspicious pairs']:,} suspicious pairs"
         )

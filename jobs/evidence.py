@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from jobs.inputs import InputFile
+from jobs.inputs import FILE_COLUMNS, InputFile, known_file
 from jobs.readers import file_uri, read_records
 from transforms import schemas
 from transforms.findings import at_least, bounded, calls, owed
@@ -62,10 +62,10 @@ def _files(warehouse: Warehouse, wanted: DataFrame) -> list[InputFile]:
         .where("state = 'counted' and events > 0")
         .join(F.broadcast(needs), on="batch_id", how="inner")
         .where("max_event_time >= from_time and min_event_time <= to_time")
-        .select("path", "bytes", "modified_at", "delivery_day", "format", "wanted_bits")
+        .select(*FILE_COLUMNS, "wanted_bits")
         .toLocalIterator()
     )
-    files = [(InputFile(r.path, r.bytes, r.modified_at, r.delivery_day, r.format), r) for r in rows]
+    files = [(known_file(r), r) for r in rows]
     if not files:
         return []
     uris = warehouse.spark.createDataFrame(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import Window
 from pyspark.sql import functions as F
 
-from jobs.inputs import InputFile
+from jobs.inputs import FILE_COLUMNS, InputFile, known_file
 from jobs.judging import counted
 from jobs.readers import read_records
 from jobs.session import spark_session
@@ -79,16 +79,13 @@ def _files(warehouse: Warehouse, keys: Sequence[Row]) -> list[InputFile]:
         warehouse.scan(schemas.INPUT_FILES)
         .where("state = 'counted' and events > 0")
         .where(F.col("max_event_time") >= F.lit(first))
-        .select("path", "bytes", "modified_at", "delivery_day", "format")
+        .select(*FILE_COLUMNS)
         .orderBy("path")
     )
     ends = [key["expires_at"] for key in keys]
     if all(ends):
         rows = rows.where(F.col("min_event_time") <= F.lit(max(ends)))
-    return [
-        InputFile(r.path, r.bytes, r.modified_at, r.delivery_day, r.format)
-        for r in rows.toLocalIterator()
-    ]
+    return [known_file(row) for row in rows.toLocalIterator()]
 
 
 def _calls(

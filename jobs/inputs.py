@@ -10,13 +10,17 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from jobs.errors import InputError
 from jobs.input_names import delivery_day, passed_over_by_name
 from jobs.input_sniffing import JSON, PARQUET, format_of
+
+if TYPE_CHECKING:
+    from pyspark.sql import Row
 
 FORMATS = (JSON, PARQUET)
 AUTO = "auto"
@@ -41,6 +45,15 @@ class InputFile:
     modified_at: datetime
     delivery_day: date
     format: str
+
+
+FILE_COLUMNS = tuple(part.name for part in fields(InputFile))
+"""Columns of the table ``input_files`` that tell what a file is."""
+
+
+def known_file(row: Row) -> InputFile:
+    """Return the file that a row with ``FILE_COLUMNS`` tells of."""
+    return InputFile(*[row[name] for name in FILE_COLUMNS])
 
 
 @dataclass

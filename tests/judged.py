@@ -9,6 +9,7 @@ from datetime import date
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
+from hypothesis import HealthCheck, Phase, settings
 from pyspark.sql import DataFrame
 
 from jobs.judging import Memories, Verdicts, judge
@@ -27,6 +28,17 @@ AWS = {
     "2600:1f14::/32": "us-west-2",
 }
 """AWS space of the tests: a handful of its real prefixes."""
+
+
+DEAR = settings(
+    max_examples=3,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+"""Hypothesis where an example is a whole judging: few, the same ones each time."""
 
 
 @dataclass(frozen=True)
@@ -98,9 +110,9 @@ def judged(
     **method: Any,
 ) -> Verdicts:
     """Verdicts of one batch of records, with default settings but for ``method`` and ``others``."""
-    settings = load(None, {"method": method} if method else {})
+    loaded = load(None, {"method": method} if method else {})
     told = memories([records(spark, rows)], others)
-    return judge(told, world_ or world(spark), settings.method, others)
+    return judge(told, world_ or world(spark), loaded.method, others)
 
 
 def verdicts(result: Verdicts) -> dict[tuple[str, str], Any]:

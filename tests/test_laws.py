@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.judging import judge
 from jobs.settings import load
 from tests.factories import records
-from tests.judged import memories, world
+from tests.judged import DEAR, memories, world
 from tests.transforms.test_ladder import ALLOWED, CASES, HUB, OURS
 
 ROWS = [row for case in CASES.values() for row in case.rows]
@@ -39,14 +39,7 @@ def in_one_go(spark):
 
 
 @given(chance=st.randoms(use_true_random=False))
-@settings(
-    max_examples=3,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    phases=[Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
+@DEAR
 def test_order_copies_and_batches_change_nothing(spark, in_one_go, chance):
     """Events in any order, some twice, split anyhow into batches, give the same results."""
     copies = chance.sample(ROWS, len(ROWS) // 4)

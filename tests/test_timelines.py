@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pyspark.sql import functions as F
 
@@ -20,7 +20,7 @@ from jobs.settings import load
 from jobs.simulate import simulate
 from jobs.world import know, world
 from simulator.shelf import shipped
-from tests.judged import memories
+from tests.judged import DEAR, memories
 from transforms.workloads import OTHERS
 
 if TYPE_CHECKING:
@@ -82,14 +82,7 @@ def expected(labels: list) -> dict:
 
 
 @given(chance=st.randoms(use_true_random=False))
-@settings(
-    max_examples=3,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    phases=[Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
+@DEAR
 def test_any_stories_cut_anyhow_say_what_they_must(library, chance):
     """Stories drawn at random, their events cut and copied at random, give their verdicts."""
     records, labels = library

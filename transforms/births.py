@@ -9,8 +9,9 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from transforms.identity import role_name
 from transforms.ip import network24_48
-from transforms.stays import PLACE, PUBLIC, SESSION, merged, network
+from transforms.stays import PLACE, PUBLIC, SESSION, hours, merged, network
 from transforms.workloads import WITH_HOME
 
 
@@ -20,14 +21,14 @@ def lives(credentials: DataFrame, stays: DataFrame) -> DataFrame:
         "session_id",
         "account_id",
         "session_name",
-        F.substring_index("role_arn", "/", -1).alias("role_name"),
+        role_name(F.col("role_arn")).alias("role_name"),
     )
     return (
         credentials.where("issued_for is not null")
         .select(
             "account_id",
             "session_name",
-            F.substring_index("role_arn", "/", -1).alias("role_name"),
+            role_name(F.col("role_arn")).alias("role_name"),
             F.col("issued_at").alias("alive_at"),
             "aws_region",
         )
@@ -73,9 +74,7 @@ def births(presences: DataFrame, lives: DataFrame, window_hours: int) -> DataFra
     order = Window.partitionBy("session_id", "network").orderBy(
         "first_seen", (~F.col("aws")).cast("int"), "source"
     )
-    in_time = F.col("first_seen") <= F.col("first_alive") + F.make_dt_interval(
-        hours=F.lit(window_hours)
-    )
+    in_time = F.col("first_seen") <= F.col("first_alive") + hours(window_hours)
     return (
         presences.join(first_alive, on="session_id", how="inner")
         .where(in_time)

@@ -45,7 +45,7 @@ def folded(presences: DataFrame, lives: DataFrame, births: DataFrame, fold: Fold
     """One row per session: ``homes`` (array) and ``outcomes`` (array, one per folded stay).
 
     Args:
-        presences: rows of :func:`transforms.shared.with_shared_facts` with ``explained``: a rule
+        presences: rows of :func:`transforms.shared.with_neighbours` with ``explained``: a rule
             excuses the source whatever the fold says.
         lives: EC2's AssumeRole calls as signs of life: session_id, alive_at.
         births: rows of :func:`transforms.births.births`.
@@ -134,9 +134,7 @@ def _items(presences: DataFrame, births: DataFrame, fold: Fold) -> DataFrame:
     """What the fold reads of a presence, sorted later by time, AWS space first, then text."""
     first_alive = births.select("session_id", "first_alive").distinct()
     source = Window.partitionBy("session_id", "source")
-    in_window = F.col("first_seen") <= F.col("first_alive") + F.make_dt_interval(
-        hours=F.lit(fold.birth_window_hours)
-    )
+    in_window = F.col("first_seen") <= F.col("first_alive") + hours(fold.birth_window_hours)
     in_time = F.coalesce(in_window, F.lit(False))
     foreign = (F.col("source_kind") == "endpoint") & F.col("endpoint_owner").isNotNull()
     return presences.join(first_alive, on="session_id", how="left").select(

@@ -13,18 +13,15 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from transforms.workloads import (
-    ECS_TASK,
-    EKS_POD,
     INSTANCE_IDENTITY,
     INSTANCE_NAME,
     LAMBDA,
     MANAGED_INSTANCE,
+    MANAGEMENT_ROLE,
     WORKLOADS,
 )
 
 PROOF_IN_SCOPE, PROOF_DELIVERY, PROOF_UNKNOWN_KEY = "in_scope_of", "delivery", "unknown key"
-
-_SSM_DEFAULT_ROLE = "AWSSystemsManagerDefaultEC2InstanceManagementRole"
 
 
 def session_columns(others: Collection[str] = ()) -> dict[str, Column]:
@@ -52,7 +49,7 @@ def session_columns(others: Collection[str] = ()) -> dict[str, Column]:
         & name.isNotNull()
         & account.isNotNull()
     )
-    in_scope = _in_scope("AWS::EC2::Instance", "arn:%:ec2:%:instance/%")
+    in_scope = _in_scope_of_instance()
     told = in_scope | _in_scope_of_function() if LAMBDA in others else in_scope
     instance = F.coalesce(F.when(in_scope, _issued_to_instance()), name)
     return {
@@ -75,24 +72,24 @@ def role_name(role_arn: Column) -> Column:
 
 def may_be_workload(session_name: Column, others: Collection[str] = ()) -> Column:
     """Tell whether a session name looks like that of a judged workload."""
-    looks = session_name.startswith("i-") & session_name.rlike(INSTANCE_NAME)
-    for kind in (ECS_TASK, EKS_POD):
-        if kind in others:
-            looks = looks | session_name.rlike(_pattern(kind))
+    looks = _looks_like_instance(session_name)
+    for kind, workload in WORKLOADS.items():
+        if kind in others and workload.named:
+            looks = looks | session_name.rlike(workload.named)
     return looks
 
 
-def _pattern(kind: str) -> str:
-    named = WORKLOADS[kind].named
-    if named is None:
-        msg = f"{kind} has no names of its own"
-        raise ValueError(msg)
-    return named
+def _looks_like_instance(session_name: Column) -> Column:
+    return session_name.startswith("i-") & session_name.rlike(INSTANCE_NAME)
 
 
 def _in_scope(issuer: str, issued_to: str) -> Column:
     told = F.col("in_scope_issued_to").like(issued_to)
     return F.coalesce((F.col("in_scope_issuer_type") == issuer) & told, F.lit(False))
+
+
+def _in_scope_of_instance() -> Column:
+    return _in_scope("AWS::EC2::Instance", "arn:%:ec2:%:instance/%")
 
 
 def _in_scope_of_function() -> Column:
@@ -110,9 +107,9 @@ def _proof(name: Column, role: Column, principal: Column, others: Collection[str
     instance's own role.
     """
     no = F.lit(False)
-    identity = F.coalesce(role.startswith("aws:") | principal.like("%:aws:ec2-%"), no)
-    managed = F.coalesce(role == _SSM_DEFAULT_ROLE, no)
-    looks_like_instance = name.startswith("i-") & name.rlike(INSTANCE_NAME)
+    identity = F.coalesce(role.startswith("aws:") | _is_own_of_aws(principal), no)
+    managed = F.coalesce(role == MANAGEMENT_ROLE, no)
+    looks_like_instance = _looks_like_instance(name)
 
     def if_judged(kind: str) -> Column:
         return F.when(looks_like_instance, F.lit(kind)) if kind in others else F.lit(None)
@@ -123,7 +120,7 @@ def _proof(name: Column, role: Column, principal: Column, others: Collection[str
     if LAMBDA in others:
         proof = proof.when(_in_scope_of_function(), F.lit(LAMBDA))
     return (
-        proof.when(_in_scope("AWS::EC2::Instance", "arn:%:ec2:%:instance/%"), PROOF_IN_SCOPE)
+        proof.when(_in_scope_of_instance(), PROOF_IN_SCOPE)
         .when(looks_like_instance & F.col("ec2_role_delivery").isNotNull(), PROOF_DELIVERY)
         .when(
             may_be_workload(name, others),
@@ -134,12 +131,15 @@ def _proof(name: Column, role: Column, principal: Column, others: Collection[str
 
 def _role_id(principal: Column) -> Column:
     """Unique id of the role; that of AWS's own roles is ``account:aws:ec2-instance``."""
-    own_of_aws = principal.like("%:aws:ec2-%")
     return F.coalesce(
         F.col("issuer_principal_id"),
-        F.when(own_of_aws, F.substring_index(principal, ":", 3)),
+        F.when(_is_own_of_aws(principal), F.substring_index(principal, ":", 3)),
         F.nullif(F.substring_index(principal, ":", 1), F.lit("")),
     )
+
+
+def _is_own_of_aws(principal: Column) -> Column:
+    return principal.like("%:aws:ec2-%")
 
 
 def _role_arn(arn: Column, role: Column) -> Column:

@@ -12,6 +12,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from transforms import schemas
+from transforms.identity import role_name
 from transforms.ip import network24_48
 from transforms.marks import CONSOLE
 from transforms.rules import in_words, verdict_columns
@@ -71,7 +72,7 @@ def with_allow_list(presences: DataFrame, entries: DataFrame, in_ranges: DataFra
     )
     scope = (
         (F.col("account").isNull() | (F.col("account") == F.col("account_id")))
-        & (F.col("role").isNull() | (F.col("role") == F.substring_index("role_arn", "/", -1)))
+        & (F.col("role").isNull() | (F.col("role") == role_name(F.col("role_arn"))))
         & (F.col("last_seen") < F.date_add("expires", 1))
     )
     latest = F.max(F.struct("expires", "owner", "reason"))
@@ -123,7 +124,7 @@ def other_stays(
         rows, (*SESSION, *PLACE, "kind"), ttl_hours, [F.bit_or("marks").alias("marks")]
     )
     return (
-        merged_rows.withColumn("role_name", F.substring_index("role_arn", "/", -1))
+        merged_rows.withColumn("role_name", role_name(F.col("role_arn")))
         .join(borrowed, on=name, how="left")
         .where((F.col("session_kind") != SELF_ASSUMED) | F.col("from_elsewhere"))
         .drop("role_name", "from_elsewhere")
@@ -140,7 +141,7 @@ def functions_outside(
     Args:
         stays: rows of ``schemas.STAYS``.
         addresses: ``address``, ``aws``: which addresses lie in AWS space.
-        shared: rows of :func:`transforms.shared.with_shared_facts`: egress outside AWS space that
+        shared: rows of :func:`transforms.shared.with_egress`: egress outside AWS space that
             functions in our networks use, too.
         ttl_hours: silence that ends a stay.
     """
@@ -299,9 +300,7 @@ def _borrowed(credentials: DataFrame, at_home: DataFrame) -> DataFrame:
             ],
             how="left",
         )
-        .groupBy(
-            "account_id", F.substring_index("role_arn", "/", -1).alias("role_name"), "session_name"
-        )
+        .groupBy("account_id", role_name(F.col("role_arn")).alias("role_name"), "session_name")
         .agg(
             F.concat(
                 F.lit("Assumed by "),
@@ -320,7 +319,7 @@ def _words() -> dict[str, Column]:
     instance = F.concat(
         F.col("instance_id"),
         F.lit(" (role "),
-        F.coalesce(F.substring_index("role_arn", "/", -1), F.lit("unknown")),
+        F.coalesce(role_name(F.col("role_arn")), F.lit("unknown")),
         F.lit(", account "),
         F.col("account_id"),
         F.lit(")"),

@@ -83,14 +83,14 @@ def weak_signals(stays: DataFrame, homes: DataFrame, n: int, max_key_hours: floa
     )
     signs = {
         "new_agent": F.lit(True),
-        "expired_key": F.col("key_age_max") > max_key_hours * 3600,
+        "expired_key": _is_expired(max_key_hours),
         **{name: sign for name, sign in _behaviour().items() if name != "console_pivot"},
     }
     found = told.select(
         "session_id",
         "source",
         F.array_compact(
-            F.array(*[F.when(F.coalesce(sign, F.lit(False)), n) for n, sign in signs.items()])
+            F.array(*[F.when(F.coalesce(sign, F.lit(False)), name) for name, sign in signs.items()])
         ).alias("weak_signs"),
     )
     return (
@@ -102,6 +102,10 @@ def weak_signals(stays: DataFrame, homes: DataFrame, n: int, max_key_hours: floa
             )
         )
     )
+
+
+def _is_expired(max_key_hours: float) -> Column:
+    return F.col("key_age_max") > max_key_hours * 3600
 
 
 def _behaviour() -> dict[str, Column]:
@@ -154,7 +158,7 @@ def _signs(max_key_hours: float) -> dict[str, Column]:
     signs = {
         "other_delivery": (usual_delivery != 0)
         & (delivery.bitwiseAND(F.bitwise_not(usual_delivery)) != 0),
-        "expired_key": F.col("key_age_max") > max_key_hours * 3600,
+        "expired_key": _is_expired(max_key_hours),
         "stale_key": F.col("issued_min") < F.col("newest_before"),
         "new_agent": has_baseline & known.isNull(),
         "new_tls": has_baseline

@@ -17,7 +17,11 @@ INSTANCE_IDENTITY = "instance_identity"
 INSTANCE_NAME = "^i-[0-9a-f]{8,17}$"
 """Session names that look like an instance id; applications choose such names, too."""
 
-_UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+TASK_NAME = f"^([0-9a-f]{{32}}|{UUID})$"
+
+MANAGEMENT_ROLE = "AWSSystemsManagerDefaultEC2InstanceManagementRole"
+"""The role of instances under default host management of Systems Manager."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +47,8 @@ WORKLOADS: dict[str, Workload] = {
     EC2: Workload(
         "instance", "an", ("ec2.amazonaws.com", "ec2.amazonaws.com.cn"), named=INSTANCE_NAME
     ),
-    ECS_TASK: Workload(
-        "task", issuers=("ecs-tasks.amazonaws.com",), named=f"^([0-9a-f]{{32}}|{_UUID})$"
-    ),
-    EKS_POD: Workload("pod", issuers=("pods.eks.amazonaws.com",), named=f"^eks-.+-{_UUID}$"),
+    ECS_TASK: Workload("task", issuers=("ecs-tasks.amazonaws.com",), named=TASK_NAME),
+    EKS_POD: Workload("pod", issuers=("pods.eks.amazonaws.com",), named=f"^eks-.+-{UUID}$"),
     LAMBDA: Workload("function", has_home=False),
     MANAGED_INSTANCE: Workload("instance", "an"),
     INSTANCE_IDENTITY: Workload("instance", "an"),

@@ -16,9 +16,8 @@ from botocore.loaders import Loader
 from jobs.containment import IAM_REGIONS, REPLACED_AT, Denial, contain, for_programs
 from tests.results import NOON, after, finding
 from tests.views import HOSTILE
-from transforms import identity
 from transforms.sessions import BORROWED
-from transforms.workloads import WORKLOADS
+from transforms.workloads import MANAGEMENT_ROLE, WORKLOADS
 
 ACCOUNT = "111122223333"
 DOCS = Path(__file__).parents[2] / "docs"
@@ -405,7 +404,7 @@ def test_a_managed_instance_has_one_role_alone(name: str) -> None:
         _of_kind("managed_instance", role_arn=f"arn:aws:iam::{ACCOUNT}:role/{name}"), NOON
     )
 
-    assert identity._SSM_DEFAULT_ROLE == MANAGEMENT
+    assert MANAGEMENT_ROLE == MANAGEMENT
     assert steps.account_id is None
     assert for_programs(steps)["commands"] == []
     assert [f"is not {MANAGEMENT}" in doubt for doubt in steps.doubts] == [True]
