@@ -17,6 +17,7 @@ from jobs.readers import file_uri, read_records
 from jobs.tables import full_name
 from transforms import schemas
 from transforms.summary import (
+    SIGHTING,
     SUMMARY_VERSION,
     address_changes,
     credentials,
@@ -149,10 +150,10 @@ def _append(
     }
     sizes = totals | _sums(
         summarised,
-        sightings=F.count("sighting.session_name"),
+        sightings=F.count("session_name"),
         credentials=F.count("credential"),
         address_changes=F.count("change"),
-        inventory=F.count("sighting"),
+        inventory=F.count_if(F.col("kind") == SIGHTING),
     )
     for table, rows in parts.items():
         if sizes[table.name]:

@@ -53,7 +53,9 @@ def read_parquet(spark: SparkSession, files: list[InputFile], max_record_chars: 
         else:
             words |= dict.fromkeys(like, _NO_TIMES.format(_names(stored)))
     parts = [_rows(spark, *group, max_record_chars) for group in groups.items()]
-    return reduce(DataFrame.union, parts, file_rows(spark, words))
+    if words or not parts:
+        parts.append(file_rows(spark, words))
+    return reduce(DataFrame.union, parts)
 
 
 def row_counts(spark: SparkSession, files: Iterable[InputFile]) -> dict[str, int]:

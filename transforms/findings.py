@@ -8,7 +8,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from transforms import schemas
-from transforms.identity import session_columns
+from transforms.identity import in_session
 from transforms.rules import SEVERITIES
 from transforms.source import canonical_source
 from transforms.summary import is_forwarded, service_behind
@@ -97,9 +97,14 @@ def calls(
     ``others`` are the kinds of workload that are judged beside EC2 instances.
     """
     events = records.where(F.col("reject_reason").isNull() & F.col("event_time").isNotNull())
-    identity = session_columns(others)
     of_session = (
-        events.withColumn("session_name", identity["session_name"])
+        in_session(events, others)
+        .withColumnsRenamed(
+            {
+                "session_session_name": "session_name",
+                "session_role_id": "recorded_role_id",
+            }
+        )
         .join(
             F.broadcast(wanted.select("session_name").distinct()),
             on="session_name",
@@ -107,8 +112,6 @@ def calls(
         )
         .withColumns(
             {
-                "session_account_id": identity["account_id"],
-                "recorded_role_id": identity["role_id"],
                 "source": canonical_source(F.col("source_ip_address"), F.col("vpc_endpoint_id")),
                 "behind": service_behind(),
                 "forwarded": is_forwarded(),

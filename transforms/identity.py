@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from pyspark.sql import Column
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from transforms.workloads import (
@@ -21,48 +21,79 @@ from transforms.workloads import (
     WORKLOADS,
 )
 
+_ASSUMED_ROLE = ":assumed-role/"
+
 PROOF_IN_SCOPE, PROOF_DELIVERY, PROOF_UNKNOWN_KEY = "in_scope_of", "delivery", "unknown key"
 
 
-def session_columns(others: Collection[str] = ()) -> dict[str, Column]:
-    """Columns of the session of a record: all null where it is none that is judged.
+_SESSION = (
+    "account_id",
+    "role_id",
+    "role_arn",
+    "session_name",
+    "instance_id",
+    "instance_region",
+    "proof",
+)
+SESSION_COLUMNS = tuple(f"session_{name}" for name in _SESSION)
+
+
+def in_session(records: DataFrame, others: Collection[str] = ()) -> DataFrame:
+    """Records with :data:`SESSION_COLUMNS`: all null where it is no session that is judged.
 
     ``proof`` says why it is one: the word of AWS, the kind of workload where the role itself
-    tells it, or else the key, which the AssumeRole calls settle later.
+    tells it, or else the key, which the AssumeRole calls settle later. In steps, as Spark
+    computes again in each of a step's columns what several of them share in a condition.
 
     Args:
+        records: rows of ``schemas.RECORDS``.
         others: kinds of workload that are judged beside EC2 instances.
     """
     arn, principal = F.col("arn"), F.col("principal_id")
-    by_arn = arn.like("%:assumed-role/%/%")
-    role_name = F.when(by_arn, F.substring_index(F.substring_index(arn, "/", 2), "/", -1))
-    name = F.when(by_arn, F.substring_index(arn, "/", -1)).when(
-        principal.like("%:%"), F.substring_index(principal, ":", -1)
+    role, name, proof, account = (F.col(f"_{n}") for n in ("role", "name", "proof", "account"))
+    by_arn, in_scope, judged = F.col("_by_arn"), F.col("_in_scope"), F.col("_judged")
+    assumed = records.withColumn("_assumed", F.substring_index(arn, _ASSUMED_ROLE, -1)).withColumns(
+        {
+            "_by_arn": F.coalesce(
+                arn.contains(_ASSUMED_ROLE) & F.col("_assumed").contains("/"), F.lit(False)
+            ),
+            "_in_scope": _in_scope_of_instance(),
+        }
     )
-    account = F.coalesce(
-        F.when(by_arn, _arn_part(arn, 5)), F.col("account_id"), F.col("issuer_account_id")
+    named = assumed.withColumns(
+        {
+            "_role": F.when(by_arn, F.substring_index("_assumed", "/", 1)),
+            "_name": F.when(by_arn, F.substring_index("_assumed", "/", -1)).when(
+                principal.contains(":"), F.substring_index(principal, ":", -1)
+            ),
+            "_account": F.coalesce(
+                F.when(by_arn, _arn_part(arn, 5)), F.col("account_id"), F.col("issuer_account_id")
+            ),
+        }
     )
-    proof = _proof(name, role_name, principal, others)
-    judged = (
-        F.coalesce(by_arn | (F.col("identity_type") == "AssumedRole"), F.lit(False))
+    proved = named.withColumn("_proof", _proof(name, role, principal, others)).withColumn(
+        "_judged",
+        (by_arn | F.coalesce(F.col("identity_type") == "AssumedRole", F.lit(False)))
         & proof.isNotNull()
         & name.isNotNull()
-        & account.isNotNull()
+        & account.isNotNull(),
     )
-    in_scope = _in_scope_of_instance()
     told = in_scope | _in_scope_of_function() if LAMBDA in others else in_scope
-    instance = F.coalesce(F.when(in_scope, _issued_to_instance()), name)
-    return {
-        "account_id": F.when(judged, account),
-        "role_id": F.when(judged, _role_id(principal)),
-        "role_arn": F.when(judged, F.coalesce(F.col("issuer_arn"), _role_arn(arn, role_name))),
-        "session_name": F.when(judged, name),
-        "instance_id": F.when(judged, instance),
+    session = {
+        "account_id": account,
+        "role_id": _role_id(principal),
+        "role_arn": F.coalesce(F.col("issuer_arn"), _role_arn(arn, role)),
+        "session_name": name,
+        "instance_id": F.coalesce(F.when(in_scope, _issued_to_instance()), name),
         "instance_region": F.when(
-            judged & told, F.nullif(_arn_part(F.col("in_scope_issued_to"), 4), F.lit(""))
+            told, F.nullif(_arn_part(F.col("in_scope_issued_to"), 4), F.lit(""))
         ),
-        "proof": F.when(judged, proof),
+        "proof": proof,
     }
+    return proved.select(
+        *records.columns,
+        *[F.when(judged, session[name]).alias(f"session_{name}") for name in _SESSION],
+    )
 
 
 def role_name(role_arn: Column) -> Column:
@@ -120,7 +151,7 @@ def _proof(name: Column, role: Column, principal: Column, others: Collection[str
     if LAMBDA in others:
         proof = proof.when(_in_scope_of_function(), F.lit(LAMBDA))
     return (
-        proof.when(_in_scope_of_instance(), PROOF_IN_SCOPE)
+        proof.when(F.col("_in_scope"), PROOF_IN_SCOPE)
         .when(looks_like_instance & F.col("ec2_role_delivery").isNotNull(), PROOF_DELIVERY)
         .when(
             may_be_workload(name, others),

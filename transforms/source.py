@@ -6,11 +6,10 @@ address nor a name stays as bounded text.
 
 from __future__ import annotations
 
-from pyspark.sql import Column
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from transforms.columns import let
-from transforms.ip import captured, host, is_private
+from transforms.ip import host, is_private
 
 NONE = "(none)"
 INTERNAL = "AWS Internal"
@@ -67,38 +66,60 @@ def is_aws_internal(text: Column) -> Column:
 
 def canonical_source(source_ip_address: Column, vpc_endpoint_id: Column) -> Column:
     """Canonical text of a source: address, endpoint/address, service name, or what stood there."""
-    text = F.nullif(_trimmed(source_ip_address), F.lit(""))
-    name = (
-        F.when(is_aws_internal(source_ip_address), F.lit(INTERNAL))
-        .when(is_service_name(source_ip_address), F.lower(text))
-        .otherwise(F.coalesce(F.substring(text, 1, _LONGEST), F.lit(NONE)))
+    return _source(
+        source_ip_address, endpoint_address(source_ip_address), endpoint_id(vpc_endpoint_id)
     )
-    endpoint = F.coalesce(F.concat(endpoint_id(vpc_endpoint_id), F.lit("/")), F.lit(""))
-    return F.coalesce(F.concat(endpoint, endpoint_address(source_ip_address)), name)
 
 
-def source_kind(source_ip_address: Column, vpc_endpoint_id: Column) -> Column:
-    """Kind of source: an address by its network, ``service``, ``internal``, or ``unreadable``."""
+def _source(text: Column, address: Column, endpoint: Column) -> Column:
+    """Canonical text of a source whose address and endpoint are known."""
+    plain = F.nullif(_trimmed(text), F.lit(""))
+    name = (
+        F.when(is_aws_internal(text), F.lit(INTERNAL))
+        .when(is_service_name(text), F.lower(plain))
+        .otherwise(F.coalesce(F.substring(plain, 1, _LONGEST), F.lit(NONE)))
+    )
+    through = F.coalesce(F.concat(endpoint, F.lit("/")), F.lit(""))
+    return F.coalesce(F.concat(through, address), name)
 
-    def kind(at: Column) -> Column:
-        return (
-            F.when(at.isNotNull() & is_endpoint_id(vpc_endpoint_id), F.lit("endpoint"))
-            .when(is_private(at), F.lit("private"))
-            .when(at.contains(":"), F.lit("public_ipv6"))
-            .when(at.isNotNull(), F.lit("public_ipv4"))
-            .when(is_aws_internal(source_ip_address), F.lit("internal"))
-            .when(is_service_name(source_ip_address), F.lit("service"))
-            .otherwise(F.lit("unreadable"))
-        )
 
-    return let(endpoint_address(source_ip_address), kind)
+def with_source(rows: DataFrame) -> DataFrame:
+    """Rows with ``source``, ``source_kind``, ``source_address``, and the endpoint's id alone.
+
+    ``source_kind`` is an address's network, ``service``, ``internal``, or ``unreadable``;
+    ``vpc_endpoint_id`` stays only where a call came through an endpoint. In steps, so that an
+    address is read once.
+
+    Args:
+        rows: ``source_ip_address`` and ``vpc_endpoint_id`` as CloudTrail has them, and more.
+    """
+    text, address, endpoint = (
+        F.col(n) for n in ("source_ip_address", "source_address", "vpc_endpoint_id")
+    )
+    located = rows.withColumns(
+        {"source_address": endpoint_address(text), "vpc_endpoint_id": endpoint_id(endpoint)}
+    )
+    return located.withColumns(
+        {
+            "source_kind": F.when(address.isNotNull() & endpoint.isNotNull(), F.lit("endpoint"))
+            .when(is_private(address), F.lit("private"))
+            .when(address.contains(":"), F.lit("public_ipv6"))
+            .when(address.isNotNull(), F.lit("public_ipv4"))
+            .when(is_aws_internal(text), F.lit("internal"))
+            .when(is_service_name(text), F.lit("service"))
+            .otherwise(F.lit("unreadable")),
+            "source": _source(text, address, endpoint),
+            "vpc_endpoint_id": F.when(address.isNotNull(), endpoint),
+        }
+    )
 
 
 def agent_family(user_agent: Column) -> Column:
     """The SDK or tool that made a call, without versions.
 
     The first word counts, without brackets. A tool that names itself behind the SDK for Go, or
-    a partner's product behind ``APN``, is more telling and counts instead.
+    a partner's product behind ``APN``, is more telling and counts instead. Empty or null where
+    there is none.
 
     >>> from pyspark.sql import functions as F
     >>> agents = [("aws-sdk-go/1.44 (go1.20; linux; amd64) amazon-ssm-agent/",), ("[Boto3/1.9]",)]
@@ -113,8 +134,8 @@ def agent_family(user_agent: Column) -> Column:
     +----------------+
     <BLANKLINE>
     """
-    name = F.regexp_replace(captured(user_agent, _AGENT), _VERSION, "")
-    return F.coalesce(F.lower(F.substring(name, 1, _AGENT_LONGEST)), F.lit(NONE))
+    name = F.regexp_replace(F.regexp_extract(user_agent, _AGENT, 1), _VERSION, "")
+    return F.lower(F.substring(name, 1, _AGENT_LONGEST))
 
 
 def is_sdk_or_cli(user_agent: Column) -> Column:

@@ -15,15 +15,15 @@ from pyspark.sql import functions as F
 from transforms import marks, schemas
 from transforms.addresses import address_changes as changes_told
 from transforms.addresses import is_address_change
-from transforms.identity import may_be_workload, session_columns
+from transforms.identity import in_session, may_be_workload
 from transforms.source import (
+    NONE,
     agent_family,
     canonical_source,
-    endpoint_address,
     endpoint_id,
     is_sdk_or_cli,
     is_service_name,
-    source_kind,
+    with_source,
 )
 from transforms.workloads import LAMBDA, WORKLOADS
 
@@ -31,6 +31,9 @@ SUMMARY_VERSION = 1
 """Rises when a summary would come out otherwise: files read before are then read again."""
 
 FILE_GROUPS = 64
+
+FILE, SIGHTING, CREDENTIAL, CHANGE, REJECT = range(5)
+"""Kinds of rows of a summary."""
 
 _PRE_SIGNED_S3_CALLS = ("GetObject", "HeadObject", "PutObject", "UploadPart")
 
@@ -55,7 +58,7 @@ _SIGHTING_KEY = (
 
 
 def summary(records: DataFrame, bucket_hours: int, others: Collection[str] = ()) -> DataFrame:
-    """One row per sighting, file, and rare record; a row is one of these, the rest is null.
+    """One row per sighting, file, and rare record; ``kind`` says which, and what else is null.
 
     Args:
         records: rows of ``schemas.RECORDS``.
@@ -63,7 +66,7 @@ def summary(records: DataFrame, bucket_hours: int, others: Collection[str] = ())
         others: kinds of workload that are judged beside EC2 instances.
     """
     rows = _rows(records, bucket_hours, others)
-    key = ["sighting", "credential", "change", "reject", "input_file"]
+    key = ["kind", *_SIGHTING_KEY, "credential", "change", "reject", "input_file"]
     return rows.groupBy(*key).agg(
         F.min("event_time").alias("first_seen"),
         F.max("event_time").alias("last_seen"),
@@ -82,44 +85,28 @@ def summary(records: DataFrame, bucket_hours: int, others: Collection[str] = ())
 
 def sightings(summarised: DataFrame, batch_id: int) -> DataFrame:
     """``schemas.SIGHTINGS`` of one batch."""
-    rows = summarised.where("sighting.session_name is not null").select(
-        "sighting.*",
-        *[c for c in summarised.columns if c not in _NOT_IN_SIGHTINGS],
-    )
-    address, endpoint = F.col("source_ip_address"), F.col("vpc_endpoint_id")
-    source = canonical_source(address, endpoint)
-    return rows.select(
-        "*",
-        source.alias("source"),
-        source_kind(address, endpoint).alias("source_kind"),
-        endpoint_address(address).alias("source_address"),
-        F.when(source_kind(address, endpoint) == "endpoint", endpoint_id(endpoint)).alias(
-            "endpoint"
-        ),
-        F.lit(batch_id).cast("bigint").alias("batch_id"),
-    ).select(
-        *[
-            F.col("endpoint").alias(name) if name == "vpc_endpoint_id" else F.col(name)
-            for name in schemas.SIGHTINGS.columns
-        ]
-    )
-
-
-_NOT_IN_SIGHTINGS = ("sighting", "credential", "change", "reject", "input_file", "rejected")
+    rows = with_source(summarised.where(_is(SIGHTING) & F.col("session_name").isNotNull()))
+    return rows.withColumns(
+        {
+            "agent_family": F.coalesce(F.nullif("agent_family", F.lit("")), F.lit(NONE)),
+            "batch_id": F.lit(batch_id).cast("bigint"),
+        }
+    ).select(*schemas.SIGHTINGS.columns)
 
 
 def credentials(summarised: DataFrame, batch_id: int) -> DataFrame:
     """``schemas.CREDENTIALS`` of one batch."""
     return (
-        summarised.where(F.col("credential").isNotNull())
+        summarised.where(_is(CREDENTIAL))
         .select("credential.*", F.lit(batch_id).cast("bigint").alias("batch_id"))
+        .withColumn("expires_at", _expiry(F.col("expires_at")))
         .select(*schemas.CREDENTIALS.columns)
     )
 
 
 def address_changes(summarised: DataFrame, batch_id: int) -> DataFrame:
     """``schemas.ADDRESS_CHANGES`` of one batch."""
-    told = summarised.where(F.col("change").isNotNull()).select(
+    told = summarised.where(_is(CHANGE)).select(
         "change.*", F.lit(batch_id).cast("bigint").alias("batch_id")
     )
     return changes_told(told)
@@ -127,9 +114,7 @@ def address_changes(summarised: DataFrame, batch_id: int) -> DataFrame:
 
 def inventory(summarised: DataFrame, batch_id: int) -> DataFrame:
     """``schemas.INVENTORY`` of one batch: whose trails reach us, and who owns which endpoint."""
-    seen = summarised.where(F.col("sighting").isNotNull()).select(
-        "sighting.*", "first_seen", "last_seen"
-    )
+    seen = summarised.where(_is(SIGHTING))
     account = F.struct(
         F.lit("account").alias("what"),
         F.col("recipient_account_id").alias("id"),
@@ -155,12 +140,12 @@ def inventory(summarised: DataFrame, batch_id: int) -> DataFrame:
 
 def rejects(summarised: DataFrame) -> DataFrame:
     """Rejected records: input_file, position, reason, record."""
-    return summarised.where(F.col("reject").isNotNull()).select("reject.*")
+    return summarised.where(_is(REJECT)).select("reject.*")
 
 
 def file_counts(summarised: DataFrame) -> DataFrame:
     """One row per file that could be read: input_file, events, rejected, first and last event."""
-    return summarised.where(F.col("input_file").isNotNull()).select(
+    return summarised.where(_is(FILE)).select(
         "input_file",
         F.col("calls").alias("events"),
         "rejected",
@@ -205,19 +190,61 @@ def service_behind() -> Column:
     )
 
 
+def _is(kind: int) -> Column:
+    return F.col("kind") == kind
+
+
 def _rows(records: DataFrame, bucket_hours: int, others: Collection[str]) -> DataFrame:
+    """The short rows of all records, with the key they are grouped by.
+
+    What only one kind of row needs is computed for such rows alone, behind the split: a rare
+    record costs what it costs once, and all others nothing.
+    """
+    name = F.get_json_object("request_parameters", "$.roleSessionName")
+    events = in_session(records, others).withColumn(
+        "issued_session_name", F.when(_is_assume_role(), name)
+    )
+    split = events.select("*", F.explode(_kinds(others)).alias("kind"))
+    key = {
+        **{name: F.when(_is(SIGHTING), column) for name, column in _sighting(bucket_hours).items()},
+        "credential": F.when(_is(CREDENTIAL), _credential()),
+        "change": F.when(_is(CHANGE), _change()),
+        "reject": F.when(_is(REJECT), _reject()),
+        "input_file": F.when(_is(FILE), F.col("input_file")),
+    }
+    facts = {
+        "error": F.col("error_code").isNotNull().cast("int"),
+        "key_age": _key_age(),
+        "delivery": marks.delivery_bits(F.col("ec2_role_delivery")),
+        "marks": marks.marks(
+            F.col("event_name"),
+            F.col("event_category"),
+            F.col("credential_from_console"),
+            F.col("tls_version"),
+            F.col("error_code"),
+        ),
+        "recon_time": F.when(marks.is_recon(F.col("event_name")), F.col("event_time")),
+        "file_bit": file_bit(F.col("input_file")),
+    }
+    return split.select(
+        "kind",
+        *[column.alias(name) for name, column in key.items()],
+        "event_time",
+        F.col("reject_reason").isNotNull().cast("int").alias("rejected"),
+        "credential_issued_at",
+        *[F.when(_is(SIGHTING), fact).alias(name) for name, fact in facts.items()],
+    )
+
+
+def _sighting(bucket_hours: int) -> dict[str, Column]:
+    """What sightings are grouped by; outside of a session only what the inventory needs."""
     seconds = bucket_hours * 3600
     bucket = F.timestamp_seconds(
         F.floor(F.unix_seconds("event_time") / seconds).cast("bigint") * seconds
     )
-    events = records.select(
-        "*",
-        *[column.alias(f"session_{name}") for name, column in session_columns(others).items()],
-    )
     in_session = F.col("session_session_name").isNotNull()
     endpoint = F.col("vpc_endpoint_id")
     key = {
-        **{name: F.col(f"session_{name}") for name in session_columns()},
         "source_ip_address": F.when(in_session, F.trim("source_ip_address")),
         "vpc_endpoint_id": endpoint,
         "vpc_endpoint_account_id": F.when(endpoint.isNotNull(), F.col("vpc_endpoint_account_id")),
@@ -228,58 +255,22 @@ def _rows(records: DataFrame, bucket_hours: int, others: Collection[str]) -> Dat
         "agent_family": F.when(in_session, agent_family(F.col("user_agent"))),
         "bucket": F.when(in_session, bucket),
     }
-    sighting = F.struct(*[key[name].alias(name) for name in _SIGHTING_KEY])
-    return events.select(
-        F.inline(_short_rows(sighting, _credential(), _change(), _reject(), others)),
-        "event_time",
-        F.col("error_code").isNotNull().cast("int").alias("error"),
-        F.col("reject_reason").isNotNull().cast("int").alias("rejected"),
-        "credential_issued_at",
-        _key_age().alias("key_age"),
-        marks.delivery_bits(F.col("ec2_role_delivery")).alias("delivery"),
-        marks.marks(
-            F.col("event_name"),
-            F.col("event_category"),
-            F.col("credential_from_console"),
-            F.col("tls_version"),
-            F.col("error_code"),
-        ).alias("marks"),
-        F.when(marks.is_recon(F.col("event_name")), F.col("event_time")).alias("recon_time"),
-        file_bit(F.col("input_file")).alias("file_bit"),
-    )
+    return {name: key.get(name, F.col(f"session_{name}")) for name in _SIGHTING_KEY}
 
 
-def _short_rows(
-    sighting: Column,
-    credential: Column,
-    change: Column,
-    reject: Column,
-    others: Collection[str],
-) -> Column:
+def _kinds(others: Collection[str]) -> Column:
     """The rows one record becomes. A file marker (no event, no reject) is a file row alone."""
-    parts = {
-        "sighting": sighting,
-        "credential": credential,
-        "change": change,
-        "reject": reject,
-        "input_file": F.col("input_file"),
-    }
 
-    def row(kind: str) -> Column:
-        return F.struct(
-            *[F.when(F.lit(name == kind), part).alias(name) for name, part in parts.items()]
-        )
+    def rows(*kinds: int) -> Column:
+        return F.array(*[F.lit(kind) for kind in kinds])
 
-    file_row = row("input_file")
-    is_event = F.col("reject_reason").isNull() & F.col("event_time").isNotNull()
+    is_event = F.col("event_time").isNotNull()
     return (
-        F.when(F.col("reject_reason").isNotNull(), F.array(file_row, row("reject")))
-        .when(
-            is_event & _is_credential(others), F.array(file_row, row("sighting"), row("credential"))
-        )
-        .when(is_event & is_address_change(), F.array(file_row, row("sighting"), row("change")))
-        .when(is_event, F.array(file_row, row("sighting")))
-        .otherwise(F.array(file_row))
+        F.when(F.col("reject_reason").isNotNull(), rows(FILE, REJECT))
+        .when(is_event & _is_credential(others), rows(FILE, SIGHTING, CREDENTIAL))
+        .when(is_event & is_address_change(), rows(FILE, SIGHTING, CHANGE))
+        .when(is_event, rows(FILE, SIGHTING))
+        .otherwise(rows(FILE))
     )
 
 
@@ -296,17 +287,21 @@ def _key_age() -> Column:
     return F.unix_seconds("event_time") - F.unix_seconds("credential_issued_at")
 
 
-def _is_credential(others: Collection[str]) -> Column:
-    """A successful AssumeRole that names a workload session, or was made by one."""
-    name = F.get_json_object("request_parameters", "$.roleSessionName")
+def _is_assume_role() -> Column:
     return F.coalesce(
         (F.col("event_name") == "AssumeRole")
         & (F.col("event_source") == "sts.amazonaws.com")
         & F.col("error_code").isNull()
-        & F.col("error_message").isNull()
-        & (may_be_workload(name, others) | F.col("session_session_name").isNotNull()),
+        & F.col("error_message").isNull(),
         F.lit(False),
     )
+
+
+def _is_credential(others: Collection[str]) -> Column:
+    """A successful AssumeRole that names a workload session, or was made by one."""
+    named = may_be_workload(F.col("issued_session_name"), others)
+    by_workload = F.col("session_session_name").isNotNull()
+    return _is_assume_role() & (F.coalesce(named, F.lit(False)) | by_workload)
 
 
 def _credential() -> Column:
@@ -317,14 +312,14 @@ def _credential() -> Column:
         F.get_json_object("response_elements", "$.credentials.accessKeyId").alias("access_key_id"),
         F.substring_index(F.substring_index(role_arn, ":", 5), ":", -1).alias("account_id"),
         role_arn.alias("role_arn"),
-        F.get_json_object("request_parameters", "$.roleSessionName").alias("session_name"),
+        F.col("issued_session_name").alias("session_name"),
         _issued_for().alias("issued_for"),
         by.alias("issued_by"),
         *_maker("issued_by"),
         F.col("access_key_id").alias("issued_by_key"),
         canonical_source(F.col("source_ip_address"), F.col("vpc_endpoint_id")).alias("issued_from"),
         F.col("event_time").alias("issued_at"),
-        _expiry().alias("expires_at"),
+        F.get_json_object("response_elements", "$.credentials.expiration").alias("expires_at"),
         "aws_region",
     )
 
@@ -367,9 +362,8 @@ def _issued_for() -> Column:
     )
 
 
-def _expiry() -> Column:
+def _expiry(text: Column) -> Column:
     """Expiry in either of CloudTrail's spellings: with a comma before the time, or without."""
-    text = F.get_json_object("response_elements", "$.credentials.expiration")
     plain = F.regexp_replace(text, "(\\d{4}),", "$1")
     return F.coalesce(
         F.try_to_timestamp(plain, F.lit("MMM d, yyyy h:mm:ss a")),

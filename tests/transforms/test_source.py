@@ -122,32 +122,26 @@ AGENTS = [
     ("AWS Internal", "aws internal", False),
     ("x" * 100, "x" * 40, False),
     ("-", "-", False),
-    ("[", "(none)", False),
-    ("", "(none)", False),
-    (None, "(none)", False),
+    ("[", "", False),
+    ("", "", False),
+    (None, None, False),
 ]
 
 
 def _told(spark, rows):
     """Rows of address, endpoint and agent, with all that is told of them, in order."""
-    address, endpoint, agent = F.col("address"), F.col("endpoint"), F.col("agent")
-    return (
-        spark.createDataFrame(
-            [(i, *row) for i, row in enumerate(rows)],
-            "i int, address string, endpoint string, agent string",
-        )
-        .select(
-            "*",
-            source.canonical_source(address, endpoint).alias("text"),
-            source.source_kind(address, endpoint).alias("kind"),
-            source.endpoint_address(address).alias("read"),
-            source.endpoint_id(endpoint).alias("endpoint_id"),
-            source.agent_family(agent).alias("family"),
-            source.is_sdk_or_cli(agent).alias("sdk"),
-        )
-        .orderBy("i")
-        .collect()
+    agent = F.col("agent")
+    given = spark.createDataFrame(
+        [(i, *row) for i, row in enumerate(rows)],
+        "i int, source_ip_address string, vpc_endpoint_id string, agent string",
     )
+    text = source.canonical_source(F.col("source_ip_address"), F.col("vpc_endpoint_id"))
+    told = {
+        "text": text,
+        "family": source.agent_family(agent),
+        "sdk": source.is_sdk_or_cli(agent),
+    }
+    return source.with_source(given.withColumns(told)).orderBy("i").collect()
 
 
 @pytest.fixture(scope="module")
@@ -159,26 +153,33 @@ def sources(spark):
 @pytest.mark.parametrize("i", range(len(SOURCES)), ids=[repr(s[:2])[:60] for s in SOURCES])
 def test_source(i, sources):
     """A source has one canonical text, and its kind."""
-    assert SOURCES[i][2:] == (sources[i].text, sources[i].kind)
+    assert SOURCES[i][2:] == (sources[i].source, sources[i].source_kind)
 
 
 def test_canonical_text_is_its_own(spark, sources):
     """Canonical text of a source without endpoint, read again, is the same text and kind."""
-    first = [row for row in sources if row.kind != "endpoint"]
+    first = [row for row in sources if row.source_kind != "endpoint"]
 
-    again = _told(spark, [(row.text, None, None) for row in first])
+    again = _told(spark, [(row.source, None, None) for row in first])
 
-    assert [(row.text, row.kind) for row in again] == [(row.text, row.kind) for row in first]
+    told = [(row.source, row.source_kind) for row in first]
+    assert [(row.source, row.source_kind) for row in again] == told
+
+
+def test_rare_rows_and_common_ones_agree(sources):
+    """The source of an AssumeRole or a finding's call is spelt as that of a sighting."""
+    assert [row.text for row in sources] == [row.source for row in sources]
 
 
 def test_parts_agree_with_the_kind(sources):
     """Address and endpoint are told where the kind of source says so, and make up its text."""
     for row in sources:
-        if row.kind == "endpoint":
-            assert row.text == f"{row.endpoint_id}/{row.read}"
+        if row.source_kind == "endpoint":
+            assert row.source == f"{row.vpc_endpoint_id}/{row.source_address}"
         else:
-            is_address = row.kind in {"private", "public_ipv4", "public_ipv6"}
-            assert row.read == (row.text if is_address else None)
+            is_address = row.source_kind in {"private", "public_ipv4", "public_ipv6"}
+            assert row.source_address == (row.source if is_address else None)
+            assert row.vpc_endpoint_id is None
 
 
 @pytest.fixture(scope="module")
@@ -210,23 +211,20 @@ def test_long_junk_is_read_in_no_time(spark):
 
     rows = _told(spark, [(j + ".amazonaws.com", "vpce-0" + j, "aws-sdk-go/1 (" + j) for j in junk])
 
-    kinds = dict(zip(parts, (row.kind for row in rows), strict=True))
+    kinds = dict(zip(parts, (row.source_kind for row in rows), strict=True))
     assert {part for part in parts if kinds[part] == "unreadable"} == {*parts} - {"AWS Internal/"}
-    assert max(len(row.text) for row in rows) <= 128
+    assert max(len(row.source) for row in rows) <= 128
     assert max(len(row.family) for row in rows) <= 40
 
 
 def test_the_plan_has_built_in_functions_alone(spark):
     """Sources and agents are told without Python and without a function of our own in the JVM."""
-    frame = spark.createDataFrame([("::1",)], "a string")
-
-    plan = (
-        frame.select(
-            source.canonical_source(F.col("a"), F.col("a")), source.agent_family(F.col("a"))
-        )
-        ._jdf.queryExecution()
-        .toString()
+    rows = spark.createDataFrame(
+        [("::1", None, "curl/8")], "source_ip_address string, vpc_endpoint_id string, agent string"
     )
 
+    told = source.with_source(rows.withColumn("family", source.agent_family(F.col("agent"))))
+
+    plan = told._jdf.queryExecution().toString()
     assert "Python" not in plan
     assert "UDF" not in plan

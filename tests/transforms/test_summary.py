@@ -52,6 +52,15 @@ def test_sightings_are_per_source_and_bucket(summarised):
     assert seen == [(WEB.home, 3, 0, 20880), (THIEF, 1, 1, 0), (WEB.home, 1, 0, 0)]
 
 
+def test_a_call_without_an_agent_has_a_family(spark):
+    """Two calls, one without a user agent, one with brackets alone: of the family ``(none)``."""
+    rows = [WEB.call(1, user_agent=None), WEB.call(2, user_agent="[")]
+
+    families = sightings(summary(records(spark, rows), 6), 1).select("agent_family").collect()
+
+    assert {row.agent_family for row in families} == {"(none)"}
+
+
 def test_only_columns_of_the_table(summarised):
     """Each part of a summary has just the columns of its table, of their types."""
     for rows, schema in (

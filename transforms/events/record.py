@@ -150,10 +150,9 @@ def is_usable(value: Callable[[str], Column], time: Column) -> Column:
 def readable_time(text: Column) -> Column:
     """Time of a text in ISO format, UTC where it names no zone; null where it is no such text."""
     is_usual = (F.length(text) == 20) & text.endswith("Z") & (F.substring(text, 5, 1) == "-")  # noqa: PLR2004
-    other = F.when(text.rlike(_UTC) | text.rlike(_OFFSET), F.try_to_timestamp(text)).when(
-        text.rlike(_NO_ZONE), F.try_to_timestamp(F.concat(text, F.lit("Z")))
-    )
-    return F.when(is_usual, F.try_to_timestamp(text)).otherwise(_rarely(lambda: other))
+    zoned = is_usual | text.rlike(_UTC) | text.rlike(_OFFSET)
+    plain = F.when(text.rlike(_NO_ZONE), F.concat(text, F.lit("Z")))
+    return F.try_to_timestamp(F.when(zoned, text).otherwise(plain))
 
 
 def whole_seconds(time: Column) -> Column:
