@@ -52,9 +52,9 @@ class Warehouse:
         self._catalog.close()
 
     def columns(self, table: str) -> list[str]:
-        """Return the names of a table's columns."""
+        """Return the names of a table's columns, without those inside of lists."""
         with self._told():
-            return list(self._table(table).schema().column_names)
+            return [field.name for field in self._table(table).schema().fields]
 
     def scan(
         self, table: str, columns: Sequence[str] = ("*",), where: str | None = None

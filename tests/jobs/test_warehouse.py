@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import sqlite3
 from argparse import Namespace
 from pathlib import Path
@@ -12,7 +14,8 @@ import pytest
 from jobs.cli import parse
 from jobs.errors import InputError
 from jobs.findings import run
-from tests.results import finding, warehouse
+from tests.results import HOME, finding, warehouse
+from transforms import schemas
 
 
 def asked(folder: Path) -> Namespace:
@@ -103,3 +106,17 @@ def test_another_run_may_hold_the_catalog(
     finally:
         writer.close()
     assert "c0ffee01" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("which", [{}, {"id": "c0"}])
+def test_csv_has_the_columns_of_the_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], which: dict[str, str]
+) -> None:
+    """A list in a cell is one column, under the name that the table gives it."""
+    folder = warehouse(tmp_path / "wh", findings=[finding()])
+
+    run(Namespace(**{**vars(asked(folder)), **which, "format": "csv"}))
+
+    (cells,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    assert list(cells) == [*schemas.FINDINGS.columns, "review_state"]
+    assert cells["home"] == HOME
