@@ -127,6 +127,27 @@ _PLANS = {
     ),
 }
 
+_DOWN = {
+    EC2: _Plan(
+        "The instance was stopped or terminated: see in EC2 that it is down. If so, it fetches no "
+        "keys: deny the session first, which stops whoever has those that are out. Before it is "
+        "started again, give it another instance profile: the deny would stop it, too.",
+        INSTANCE_NAME,
+        _INSTANCE_FORM,
+        deny_first=True,
+    ),
+    MANAGED_INSTANCE: _Plan(
+        "The instance was stopped or terminated: see in EC2 that it is down. If so, its agent "
+        "fetches no keys: deny the session first, which stops whoever has those that are out. "
+        "Before it is started again, isolate it, so that nobody there fetches fresh keys.",
+        INSTANCE_NAME,
+        _INSTANCE_FORM,
+        deny_first=True,
+        role_name=MANAGEMENT_ROLE,
+    ),
+}
+"""How sessions of instances that are down are stopped."""
+
 _BORROWED = {
     "impersonated": (
         "First take the right to assume this role from whoever assumed it (the role's trust "
@@ -222,7 +243,8 @@ def _plan(finding: Row) -> _Plan:
     """Return the plan for a session's kind; of borrowed names, what the name tells."""
     kind, name = _text(finding["session_kind"]), _text(finding["session_name"])
     if kind not in _BORROWED:
-        return _PLANS.get(kind, _PLANS[EC2])
+        plan = _PLANS.get(kind, _PLANS[EC2])
+        return _DOWN.get(kind, plan) if finding["verdict"] == "not_running" else plan
     lent = (EC2, ECS_TASK, EKS_POD)
     owner = next((one for one in lent if re.fullmatch(_PLANS[one].name, name)), None)
     article, noun = (

@@ -397,6 +397,21 @@ def test_a_managed_instance_is_isolated_first() -> None:
     assert not steps.deny_first
 
 
+@pytest.mark.parametrize(
+    ("kind", "last"),
+    [("ec2", "give it another instance profile"), ("managed_instance", "isolate it")],
+)
+def test_an_instance_that_is_down_is_denied_first(kind: str, last: str) -> None:
+    """It fetches no keys, so the deny need not wait; what is next is for the day it starts."""
+    steps = contain(_of_kind(kind, verdict="not_running"))
+
+    assert "see in EC2 that it is down" in steps.order
+    assert "deny the session first" in steps.order
+    assert f"Before it is started again, {last}" in steps.order
+    assert steps.deny_first
+    assert steps.deny_session == contain(_of_kind(kind)).deny_session
+
+
 @pytest.mark.parametrize("name", ["AppRole", f"{MANAGEMENT}2", MANAGEMENT.lower()])
 def test_a_managed_instance_has_one_role_alone(name: str) -> None:
     """No policy is written into another role on the word of a record of this kind."""
