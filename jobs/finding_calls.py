@@ -39,6 +39,7 @@ def print_calls(calls: Sequence[Row], total: int, to: Console, most: int) -> Non
     """
     if not calls:
         to.print(f"No calls of this finding were kept; {total:,} were counted.", soft_wrap=True)
+        to.print("Which are kept: see evidence.min_severity in the settings.", soft_wrap=True)
         return
     in_time = sorted(calls, key=lambda call: (call["event_time"], call["event_id"] or ""))
     left_out = max(0, len(calls) - most)

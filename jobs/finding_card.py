@@ -38,8 +38,10 @@ KINDS = {
 
 _RUNBOOK = "docs/runbook.md has every step, and what each breaks."
 _REVOKE = (
-    "--replaced-at TIME adds the command that revokes the role's other sessions, the last step."
+    "If more than this session may be stolen, --replaced-at TIME adds the last step: the command "
+    "that revokes all older sessions of the role."
 )
+_CONTAIN = "Contain, unless somebody can name a harmless cause"
 _LABEL = 10
 _PROSE = 96
 _SHOWN = 6
@@ -111,7 +113,7 @@ def _facts(finding: Row, review: Row | None) -> Iterator[tuple[str, list[str]]]:
     yield "calls", [f"{calls:,}, of which {denied:,} denied"]
     yield "names", [", ".join(_some(finding["event_names"], 2 * _SHOWN))]
     yield "agents", _some(finding["user_agents"])
-    yield "signs", [_meaning(name) for name in finding["signals"] or []]
+    yield "signals", [_meaning(name) for name in finding["signals"] or []]
     yield "verdict", [f"{finding['verdict']} (docs/rules.md explains it)"]
     yield "case", [f"{finding['case_id']}, finding {finding['finding_id']}"]
     yield "status", [_status(finding)]
@@ -134,7 +136,7 @@ def _sides(finding: Row) -> Iterator[tuple[str, list[str]]]:
     """Home and the other side; the one that is likely the thief's is called intruder."""
     likely = finding["likely_intruder"]
     since = moment(finding["home_since"])
-    homes = _some(finding["home"]) or ["none that could be learnt"]
+    homes = _some(finding["home"]) or [_homeless(finding["session_kind"])]
     yield (
         "intruder" if likely == "home" else "home",
         [*homes, *([f"since {since} UTC"] if since else [])],
@@ -144,9 +146,22 @@ def _sides(finding: Row) -> Iterator[tuple[str, list[str]]]:
     if finding["vpc_endpoint_id"]:
         owner = finding["vpc_endpoint_account_id"] or "unknown"
         source.append(f"owner of {finding['vpc_endpoint_id']}: {owner}")
-    if likely == "unknown":
+    at_home = finding["source"] in (finding["home"] or ())
+    if at_home:
+        source.append("this is home, too: not the place alone is suspicious")
+    elif likely == "unknown":
         source.append("no telling which side is the thief")
-    yield "intruder" if likely == "source" else "source", source
+    yield "intruder" if likely == "source" and not at_home else "source", source
+
+
+def _homeless(kind: str | None) -> str:
+    """Return why a session has no home."""
+    workload = WORKLOADS.get(kind or "")
+    if workload and not workload.has_home:
+        return f"anywhere in AWS: {workload.article} {workload.noun} has no home of its own"
+    if kind and not workload:
+        return "none: this session was issued to no workload"
+    return "none that could be learnt"
 
 
 def _status(finding: Row) -> str:
@@ -175,7 +190,7 @@ def _print_containment(
     deny, revoke = steps.deny_session, steps.revoke_older
     account = f", in account {steps.account_id}"
     to.print()
-    to.print(Text("Contain", "bold"), soft_wrap=True)
+    to.print(Text(_CONTAIN, "bold"), soft_wrap=True)
     for paragraph in (steps.order, *steps.doubts):
         _print_prose(paragraph, to, width)
     if deny:
@@ -201,4 +216,5 @@ def _print_prose(paragraph: str, to: Console, width: int) -> None:
 
 
 def _wrapped(line: str, width: int) -> list[str]:
-    return textwrap.wrap(line, max(20, width), break_on_hyphens=False)
+    """Return a line in parts of a width; a longer word stays whole, so that it can be copied."""
+    return textwrap.wrap(line, max(20, width), break_on_hyphens=False, break_long_words=False)

@@ -96,6 +96,38 @@ def test_the_likely_intruder_is_named(likely: str, home: str, source: str) -> No
     assert ("no telling which side is the thief" in text) == (likely == "unknown")
 
 
+@pytest.mark.parametrize("likely", ["source", "unknown"])
+def test_a_source_that_is_home_is_no_other_side(likely: str) -> None:
+    """Where calls from home are suspicious, home is not called the intruder's."""
+    text = card(finding(source=HOME, likely_intruder=likely))
+
+    assert f"\n{'source':<10}{HOME}" in text
+    assert "this is home, too" in text
+    assert "intruder" not in text
+    assert "no telling" not in text
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("ec2", "none that could be learnt"),
+        ("lambda_function", "anywhere in AWS: a function has no home of its own"),
+        ("impersonated", "none: this session was issued to no workload"),
+        (None, "none that could be learnt"),
+    ],
+)
+def test_a_card_says_why_there_is_no_home(kind: str | None, said: str) -> None:
+    """A function has none, and neither has who borrowed a name."""
+    assert f"\n{'home':<10}{said}" in card(finding(session_kind=kind, home=None))
+
+
+def test_an_arn_can_be_copied() -> None:
+    """A word that is longer than the line is not cut."""
+    arn = f"arn:aws:iam::111122223333:role/service-role/{'x' * 60}"
+
+    assert arn in card(finding(role_arn=arn), width=60)
+
+
 def test_a_card_has_what_a_responder_needs() -> None:
     """Sentence, reason, keys, calls, denied calls, names, agents, signals, status and review."""
     text = card(
@@ -184,7 +216,7 @@ def test_an_open_finding_says_how_to_contain_it() -> None:
     """The order in one sentence, the statement for this session, the account, and the runbook."""
     text = card()
 
-    at = text.index("\nContain\n")
+    at = text.index("\nContain, unless")
     order = text.index("First give the instance another instance profile", at)
     account = text.index("Then, in account 111122223333:\naws iam put-role-policy \\\n", order)
     statement = text.index('"aws:userId":', account)
@@ -260,7 +292,7 @@ def test_a_closed_finding_is_not_contained() -> None:
     """What proved harmless needs no deny."""
     text = card(finding(status="closed", closed_reason="It was our scanner."))
 
-    assert "\nContain\n" not in text
+    assert "\nContain, unless" not in text
     assert "put-role-policy" not in text
 
 
@@ -269,7 +301,7 @@ def test_hostile_names_reach_no_command() -> None:
     hostile = "arn:aws:iam::111122223333:role/x'; curl evil #"
 
     text = card(finding(role_arn=hostile))
-    contained = text[text.index("\nContain\n") :]
+    contained = text[text.index("\nContain, unless") :]
     assert "put-role-policy" not in contained
     assert "evil" not in contained
     assert "look the role up" in " ".join(contained.split())
