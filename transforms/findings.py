@@ -322,15 +322,15 @@ def _top(calls: DataFrame, value: Column, name: str, top: int) -> DataFrame:
 
 
 def _signals() -> Column:
+    at_home = F.coalesce(F.array_contains("home", F.col("source")), F.lit(False))
     said = F.array(
         F.when(
             F.col("gives_way") & (F.col("first_seen") < F.col("home_since")),
             F.lit("attacker_first"),
         ),
         F.when(F.col("after_silence"), F.lit("after_silence")),
-        F.when(F.col("first_seen") == F.col("home_since"), F.lit("tie")),
+        F.when(~at_home & (F.col("first_seen") == F.col("home_since")), F.lit("tie")),
     )
-    at_home = F.array_contains("home", F.col("source"))
     return F.concat(
         F.when(F.col("verdict") == "weak_signal", F.col("weak_signs"))
         .when(at_home, F.array().cast("array<string>"))

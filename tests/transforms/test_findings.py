@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 from tests.factories import START, table
 from transforms import schemas
-from transforms.findings import bounded, event_key, life_cycle, of_gathered
+from transforms.findings import bounded, event_key, life_cycle, of_gathered, suspicious
 
 
 def _call(number, **changes):
@@ -117,3 +117,17 @@ def test_calls_of_a_finding_that_was_worse_once_are_no_evidence(spark):
     kept = of_gathered(of_both, suspicious, "medium").collect()
 
     assert [row.finding_id for row in kept] == ["bad"]
+
+
+@pytest.mark.parametrize(("source", "expected"), [("home", []), ("elsewhere", ["tie"])])
+def test_home_is_no_tie_with_itself(spark, source, expected):
+    """Two sources of one second are a tie; calls from home began when home did."""
+    pair = spark.createDataFrame(
+        [("s", source, ["home"], "not_running", START, START, False, False, False, [], [], None)],
+        "session_id string, source string, home array<string>, verdict string, "
+        "first_seen timestamp, home_since timestamp, excused boolean, gives_way boolean, "
+        "after_silence boolean, signs array<string>, weak_signs array<string>, "
+        "endpoint_owner string",
+    )
+
+    assert [row.signals for row in suspicious(pair).collect()] == [expected]
