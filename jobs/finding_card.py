@@ -148,7 +148,7 @@ def _sides(finding: Row) -> Iterator[tuple[str, list[str]]]:
         source.append(f"owner of {finding['vpc_endpoint_id']}: {owner}")
     at_home = finding["source"] in (finding["home"] or ())
     if at_home:
-        source.append("this is home, too: not the place alone is suspicious")
+        source.append("home itself: the reason says why, and calls of its own are counted, too")
     elif likely == "unknown":
         source.append("no telling which side is the thief")
     yield "intruder" if likely == "source" and not at_home else "source", source
