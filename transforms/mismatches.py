@@ -263,7 +263,7 @@ def pairs(judged: DataFrame, at_home: DataFrame) -> DataFrame:
         .withColumnRenamed("first_call", "first_seen")
         .withColumnRenamed("last_call", "last_seen")
         .withColumn("title", in_words("title"))
-        .withColumn("reason", in_words("reason"))
+        .withColumn("reason", F.concat(in_words("reason"), _went_on()))
         .join(
             undisputed_home.withColumn("is_home", F.lit(True)),
             on=["session_id", "source"],
@@ -316,14 +316,8 @@ def _borrowed(credentials: DataFrame, at_home: DataFrame) -> DataFrame:
 def _words() -> dict[str, Column]:
     """Parts of sentences that several rules use."""
     do_next = _by_workload(_DO_NEXT)
-    instance = F.concat(
-        F.col("instance_id"),
-        F.lit(" (role "),
-        F.coalesce(role_name(F.col("role_arn")), F.lit("unknown")),
-        F.lit(", account "),
-        F.col("account_id"),
-        F.lit(")"),
-    )
+    role = F.coalesce(role_name(F.col("role_arn")), F.lit("unknown"))
+    whose = F.concat(F.lit("role "), role, F.lit(", account "), F.col("account_id"))
     home = F.when(F.size("home") > 0, _home_text()).otherwise(
         F.when(
             F.col("session_kind") == LAMBDA, F.lit("A function runs inside AWS, wherever it is.")
@@ -331,46 +325,52 @@ def _words() -> dict[str, Column]:
     )
     noun = _by_workload({kind: workload.noun for kind, workload in WORKLOADS.items()})
     return {
-        "instance": instance,
+        "whose": whose,
+        "role": role,
         "workload": noun,
         "calls_came": F.concat(F.lit("Calls signed with the "), noun, F.lit("'s credentials came")),
         "signs_text": F.array_join(F.transform("weak_signs", _meaning), "; "),
         "home_text": home,
-        "how_new": F.when(F.col("after_silence"), F.lit(" The calls follow a long silence."))
-        .when(
-            F.col("first_of_network"),
-            F.lit(" The session was never seen in this kind of network before."),
-        )
-        .otherwise(F.lit("")),
+        "how_new": _how_new(),
+        "own_calls": F.when(
+            (F.col("outcome") == "home") & (F.col("first_seen") < F.col("down_since")),
+            F.lit(" Calls from there before that stop are its own; this finding counts them, too."),
+        ).otherwise(F.lit("")),
         "endpoint_basis": F.when(
             F.col("owner_is_ours"), F.concat(F.lit("owner "), F.col("endpoint_owner"))
         ).otherwise(F.lit("assumed: many of your instances were first seen behind it")),
         "do_next": do_next,
+        "do_next_down": _by_workload(_DO_NEXT_DOWN),
         "do_next_endpoint": F.when(
             F.col("speaks_for_endpoint"),
-            F.lit("If the account is yours, list it in accounts.ours."),
-        ).otherwise(do_next),
+            F.lit(
+                "If the account is yours, list it in accounts.ours. If it is not, find out who "
+                "put your instances behind somebody else's endpoint."
+            ),
+        ).otherwise(
+            F.concat(
+                F.lit(
+                    "If the account is a partner's, or yours after all, list it on the allow-list "
+                    "or in accounts.ours. If not, the key is stolen. "
+                ),
+                do_next,
+            )
+        ),
         "owner_text": F.when(
             F.col("speaks_for_endpoint"),
             F.lit(
                 "That account is not known to be yours, but so many of your instances were first "
-                "seen behind this endpoint that it is taken for yours. This is said once."
+                "seen behind this endpoint that it is taken for yours. This is said once, of one "
+                "instance for all."
             ),
         ).otherwise(
             F.lit(
-                "That is none of your accounts, so the key left your environment; the private "
-                "address proves nothing, as anyone may choose his own."
+                "That is no account of yours: none that is listed, and none whose trail is read. "
+                "So the key is used in somebody else's VPC, whose owner may choose any private "
+                "address, even one of yours."
             )
         ),
-        "egress_basis": F.when(
-            F.col("moved_fleet") & ~F.col("egress"),
-            F.lit("the fleet moved there from its former address together"),
-        )
-        .when(
-            F.col("others") > 0,
-            F.concat(F.col("others").cast("string"), F.lit(" others were first seen there")),
-        )
-        .otherwise(F.lit("the ledger names it as an address of a gateway")),
+        "egress_basis": _egress_basis(),
         "like_text": F.when(
             F.col("others_private") > 0,
             F.concat(
@@ -378,22 +378,145 @@ def _words() -> dict[str, Column]:
                 F.lit(" other instances of the account show the like."),
             ),
         ).otherwise(F.lit("")),
-        "neighbour_text": F.coalesce("holder", "neighbour"),
+        "neighbour_text": F.when(
+            F.col("holder").isNotNull(),
+            F.concat(
+                F.lit("which the records of address changes give to "),
+                F.col("holder"),
+                F.lit(" at that time"),
+            ),
+        ).otherwise(
+            F.concat(F.lit("where "), F.col("neighbour"), F.lit(" is at home at that time"))
+        ),
+        "or_else": F.when(
+            F.col("source_kind") == "public_ipv4",
+            F.lit(
+                "Either the key was carried over to that machine, or both leave by a gateway that "
+                "too few use to be known as an egress."
+            ),
+        ).otherwise(
+            F.lit(
+                "Either the key was carried over to that machine, or the address changed hands "
+                "and no record tells."
+            )
+        ),
         "assumer": F.coalesce("assumer", F.lit("No AssumeRole of it is on record.")),
+        "borrower": F.when(
+            F.col("session_kind") == SELF_ASSUMED,
+            F.lit(
+                "That is the workload's own session, but it did so from elsewhere than its home. "
+                "See the findings of that session first: whoever has its key can assume this role "
+                "again."
+            ),
+        ).otherwise(
+            F.lit(
+                "AWS issued this session to no workload, and it takes no key from the one of that "
+                "name. Ask who assumed the role, and why under this name: some applications do. "
+                "If nobody can say, treat the principal who did as stolen."
+            )
+        ),
     }
 
 
+def _how_new() -> Column:
+    """What makes a source look like a new home, or the home like a new one."""
+    networks = {
+        "public_ipv4": "at a public IPv4 address",
+        "public_ipv6": "at a public IPv6 address",
+        "endpoint": "behind this endpoint",
+    }
+    network = F.coalesce(
+        *[F.when(F.col("source_kind") == kind, F.lit(text)) for kind, text in networks.items()],
+        F.lit("in this kind of network"),
+    )
+    return (
+        F.when(
+            F.col("gives_way") & (F.col("first_seen") < F.col("home_since")),
+            F.lit(
+                " This source was seen first, but nothing shows that it is yours. The home is the "
+                "likelier one: it is in AWS space, behind an endpoint of yours, or a known egress."
+            ),
+        )
+        .when(F.col("after_silence"), F.lit(" The calls follow a silence longer than keys live."))
+        .when(
+            F.col("first_of_network"),
+            F.concat(F.lit(" The session was never seen "), network, F.lit(" before.")),
+        )
+        .otherwise(F.lit(""))
+    )
+
+
+def _egress_basis() -> Column:
+    """Why a source is taken for an egress."""
+    near = F.coalesce("others_in_prefix", F.lit(0)) > F.coalesce("others_here", F.lit(0))
+    place = F.when(near, F.lit("in its /24 or, of IPv6, /48")).otherwise(F.lit("there"))
+    return (
+        F.when(
+            F.col("moved_fleet") & ~F.col("egress"),
+            F.lit("the fleet moved there together from its former address"),
+        )
+        .when(
+            F.col("others") > 0,
+            F.concat(F.col("others").cast("string"), F.lit(" others were first seen "), place),
+        )
+        .otherwise(
+            F.lit(
+                "by the records of address changes it belongs to a gateway, or to an instance that "
+                "forwards"
+            )
+        )
+    )
+
+
+def _went_on() -> Column:
+    """What the session did from a source that makes a finding worse."""
+    signs = F.filter(
+        F.array(*[F.lit(name) for name in _WENT_ON]),
+        lambda name: (
+            F.array_contains("signs", name) & ~(F.col("console") & (name == "console_pivot"))
+        ),
+    )
+    said = F.transform(
+        signs,
+        lambda name: F.coalesce(*[F.when(name == n, F.lit(t)) for n, t in _WENT_ON.items()]),
+    )
+    goes_on = ~F.col("excused") & (F.col("outcome") != "home") & (F.size(signs) > 0)
+    return F.when(
+        goes_on,
+        F.concat(
+            F.lit(" From this source the session also "), F.array_join(said, ", and "), F.lit(".")
+        ),
+    ).otherwise(F.lit(""))
+
+
+_WENT_ON = {
+    "role_chaining": "assumed another role: follow the keys that this gave out",
+    "console_pivot": "opened a console",
+    "tampering": "changed trails or addresses, on which detectors rely",
+}
+"""Signals that raise the severity of a finding (transforms/rules.py), as the session's deeds."""
+
 _DO_NEXT = {
-    EC2: "Replace the instance profile, then revoke the role's older sessions, and look at what "
-    "was called.",
-    ECS_TASK: "Deny the session, stop the task, and look at what was called.",
-    EKS_POD: "Deny the session, delete the pod, and look at what was called.",
-    LAMBDA: "Give the function another role, then deny the session, and look at what was called.",
-    MANAGED_INSTANCE: "Isolate the instance, then deny the session, and look at what was called.",
+    EC2: "Give the instance another profile, then deny the session, and read what was called.",
+    ECS_TASK: "Deny the session, stop the task, and read what was called.",
+    EKS_POD: "Deny the session, delete the pod, and read what was called.",
+    LAMBDA: "Give the function another role, then deny the session, and read what was called.",
+    MANAGED_INSTANCE: "Isolate the instance, then deny the session, and read what was called.",
     INSTANCE_IDENTITY: "Isolate the instance: AWS owns this role, and no policy of yours can be "
-    "attached to it. Look at what was called.",
+    "attached to it. Read what was called.",
 }
 """What to do, in the order that keeps a workload from fetching new keys (docs/runbook.md)."""
+
+_DO_NEXT_DOWN = {
+    **_DO_NEXT,
+    EC2: "Deny the session at once, as an instance that is down fetches no keys, and read what was "
+    "called. Before it starts again, give it another profile.",
+    MANAGED_INSTANCE: "Deny the session at once, as an instance that is down fetches no keys, and "
+    "read what was called. Before it starts again, isolate it.",
+    INSTANCE_IDENTITY: "AWS owns this role, and no policy of yours can be attached to it: keys "
+    "that are out live on for hours. Read what was called.",
+}
+"""What to do where the instance is stopped or terminated."""
 
 
 def _by_workload(texts: Mapping[str, str]) -> Column:

@@ -5,8 +5,8 @@ whose docstring is the manual, with the condition it returns, a severity, a reas
 two texts for people alone: what an analyst does next, and known ways around the rule (of an
 alarm, how a thief who knows it gets past; of an excuse, how he abuses it and what stops him).
 Adding a rule touches nothing else. ``{column}`` in a title or reason is a column of the row
-judged; every row has all of them (see ``transforms/mismatches.py``). ``{instance}`` is the
-workload's id and role, ``{workload}`` what people call its kind: instance, task, pod, function.
+judged; every row has all of them (see ``transforms/mismatches.py``). ``{whose}`` is the role and
+account of the session, ``{workload}`` what people call its kind: instance, task, pod, function.
 """
 
 from __future__ import annotations
@@ -160,11 +160,11 @@ def allow_listed() -> Column:
 @alarm(
     severity="high",
     unless=(("critical", _mismatch),),
-    title="Credentials of {instance} were turned into a console session",
-    reason="From {source} the session asked for a sign-in token or used the console. No {workload} "
-    "has hands: somebody turned its key into a console login, which goes on when the key has "
-    "ended. {home_text} Look for ConsoleLogin and for calls with "
-    "sessionCredentialFromConsole. {do_next}",
+    title="Credentials of {instance_id} were turned into a console session ({whose})",
+    reason="The session asked for a sign-in token or used the console, from {source}. No "
+    "{workload} signs in by itself: somebody turned its key into a console session, which goes on "
+    "when the key has ended. {home_text} Ask who did. If nobody says so, treat the key as stolen. "
+    "{do_next} Look for ConsoleLogin and for calls with sessionCredentialFromConsole.",
     next_step="Ask who opened a console with this role. If nobody says so, contain at once, then "
     "read all calls with sessionCredentialFromConsole: a browser session outlives its key.",
     ways_around="He stays with the API, or assumes another role first and opens a console with "
@@ -182,10 +182,11 @@ def console_session() -> Column:
 
 @alarm(
     severity="high",
-    title="Credentials of {instance} were used while it was not running",
+    title="Credentials of {instance_id} were used while it was not running ({whose})",
     reason="{calls_came} from {source} more than half an hour after the {workload} was stopped or "
     "terminated ({down_since} UTC), and before any sign that it was started again. A machine "
-    "that is off calls nobody: its keys live on elsewhere. {home_text} {do_next}",
+    "that is off calls nobody: its key is used elsewhere, or a start is missing from the trail."
+    "{own_calls} {home_text} See in EC2 whether it runs. If not, the key is stolen. {do_next_down}",
     next_step="See in EC2 whether it runs, and who stopped it. Unless a start is missing from the "
     "trail, the key lives elsewhere: contain, as stopping an instance does not end its keys.",
     ways_around="Any StartInstances ends the outage, his own as well, and a shutdown from inside "
@@ -202,7 +203,8 @@ def not_running() -> Column:
 
 
 @excuse(
-    reason="{source} made the call on behalf of this session: no client was connected.",
+    reason="An AWS service made these calls on the session's behalf (source: {source}): CloudTrail "
+    "shows no client that was connected. The call that made the service act is judged by itself.",
     next_step="In doubt, find the call that made the service act, shortly before: it is the "
     "session's own and judged by its source. Put alarms on what services create with this role.",
     ways_around="He lets a service work for him, and all that it does is excused. The call that "
@@ -219,7 +221,8 @@ def on_behalf() -> Column:
 
 
 @excuse(
-    reason="CloudTrail hides the address of this call (AWS Internal): it cannot be judged.",
+    reason="CloudTrail hides the address of these calls (AWS Internal), so they cannot be compared "
+    "with home. They are passed over, which does not mean that they are harmless.",
     next_step="In doubt, read the session's other calls of these hours, GetSigninToken and "
     "ConsoleLogin above all. The coverage of a run (`runs`) says how large the share of hidden "
     "calls is.",
@@ -237,7 +240,7 @@ def internal() -> Column:
 
 @excuse(
     reason="The session signed this request and handed it on; {source} is the party that sent it. "
-    "Common where EKS or Vault check an identity, and for pre-signed S3 links.",
+    "That is usual where EKS or Vault check an identity, and for pre-signed S3 links.",
     next_step="In doubt, compare the senders with your clusters, your Vault and those who get "
     "your links, and the objects with the bucket's access log. A policy on s3:authType or "
     "s3:signatureAge forbids or shortens such links.",
@@ -255,8 +258,8 @@ def forwarded() -> Column:
 
 
 @excuse(
-    reason="{source} was given to the {workload} by a change that no thief of its key made: the "
-    "ledger of addresses names it.",
+    reason="The records of address changes give {source} to the {workload} at that time. The "
+    "change was made by no session of a workload, or by one at its home: not by a thief of a key.",
     next_step="In doubt, see in `address_changes` who made the change, from where and with which "
     "key, and in EC2 whether the instance has the address.",
     ways_around="A change by the stolen key, or by a session it opened, counts only if made from "
@@ -275,10 +278,10 @@ def assigned_address() -> Column:
 
 @alarm(
     severity="high",
-    title="Credentials of {instance} were used from another instance",
-    reason="{calls_came} from {source}, where {neighbour_text} lives at that time, and which is no "
-    "egress that many share. Either the key was carried over to that machine, or both stand "
-    "behind a gateway that too few use to be known. {home_text} Look at both machines. {do_next}",
+    title="Credentials of {instance_id} were used from another instance ({whose})",
+    reason="{calls_came} from {source}, {neighbour_text}. {or_else} {home_text} Look at both "
+    "machines: what runs there, and who logged in. If nothing harmless explains it, treat the key "
+    "as stolen. {do_next}",
     next_step="Look at both machines: what runs on the other one, and who logged in there. If "
     "both leave by one gateway, put its address on the allow-list; hardly anything else is "
     "harmless.",
@@ -297,8 +300,9 @@ def another_workload() -> Column:
 
 
 @excuse(
-    reason="{source} is the first new address after a change that lets the {workload} have one (a "
-    "start, or an Elastic address that no record names), and the former one fell silent.",
+    reason="The {workload} was started, or an Elastic address was given to it or taken from it, "
+    "and no record names the address that it has since. {source} is the first new one after that, "
+    "in AWS space of its region, and the former one fell silent.",
     next_step="In doubt, see in `address_changes` who made the change, and in EC2 whether the "
     "address is the instance's.",
     ways_around="After a start, or a change whose address no record names, he calls from AWS "
@@ -318,8 +322,8 @@ def moved() -> Column:
 
 
 @excuse(
-    reason="After a silence of more than the TTL the session came back from {source}, an address "
-    "like its former one, which fell silent: the {workload} was stopped and started.",
+    reason="After a silence longer than keys live the session came back from {source}, an address "
+    "like its former one, which fell silent: as when the {workload} is stopped and started.",
     next_step="In doubt, look for StartInstances in the event history of EC2, and compare client "
     "and calls with those at the former address. A call at every boot and one an hour leave no "
     "silence to use.",
@@ -339,8 +343,8 @@ def restarted() -> Column:
 
 
 @excuse(
-    reason="{source} is an egress that instances share ({egress_basis}): it says nothing about "
-    "this one.",
+    reason="{source} is an egress that instances share ({egress_basis}): the address says nothing "
+    "about this one.",
     next_step="In doubt, ask what else speaks for the instance: the address says nothing. "
     "Endpoints for what matters show private addresses instead, and a higher `method.neighbours` "
     "makes fewer egresses.",
@@ -361,8 +365,8 @@ def shared_egress() -> Column:
 
 
 @excuse(
-    reason="{vpc_endpoint_id} is an endpoint of ours ({endpoint_basis}), and nobody else holds "
-    "that address.",
+    reason="{source} is behind an endpoint of yours ({endpoint_basis}), and no other instance is "
+    "known to have that address.",
     next_step="In doubt, find the interface that holds the address. List your accounts in "
     "`accounts.ours`, so that no endpoint has to be assumed yours; a policy that compares "
     "aws:EC2InstanceSourcePrivateIPv4 with aws:VpcSourceIp forbids such calls.",
@@ -383,10 +387,11 @@ def known_endpoint() -> Column:
 @alarm(
     severity="low",
     unless=(("high", lambda: F.col("signal_groups") > 0),),
-    title="{instance} gave itself the address {source}",
-    reason="{calls_came} from {source}, an address that the {workload}'s own session took, from "
-    "its home. Some fleets do that; a thief who works through the {workload} can do it, too. "
-    "{home_text} Ask whether this {workload} is meant to manage addresses.",
+    title="{instance_id} gave itself the address {source} ({whose})",
+    reason="{calls_came} from {source}, an address that the {workload}'s own session gave it, from "
+    "its home. Software for failover or a VPN does that; a thief who works through the {workload} "
+    "can do it, too. {home_text} Ask whether this {workload} is meant to move addresses. If not, "
+    "look at the machine itself, and treat the key as stolen. {do_next}",
     next_step="Ask whether software on the instance is meant to move addresses, such as a "
     "failover or a VPN. If not, the change came through the instance: look at the machine itself.",
     ways_around="He changes addresses through the instance, then calls from there with the client "
@@ -404,7 +409,8 @@ def self_made_address() -> Column:
 @alarm(
     severity="critical",
     unless=(("low", lambda: F.col("speaks_for_endpoint")),),
-    title="Credentials of {instance} were used through a VPC endpoint of a foreign account",
+    title="Credentials of {instance_id} were used through a VPC endpoint of a foreign account "
+    "({whose})",
     reason="{calls_came} through {vpc_endpoint_id}, which account {endpoint_owner} owns. "
     "{owner_text} {home_text} {do_next_endpoint}",
     next_step="Find out whose account owns the endpoint. If it is yours or a partner's, list it "
@@ -433,10 +439,11 @@ def foreign_endpoint() -> Column:
 
 @alarm(
     severity="high",
-    title="Credentials of {instance} were used through an unknown VPC endpoint",
-    reason="{calls_came} through {vpc_endpoint_id}, whose owner no record names and behind which "
-    "too few of your instances were first seen. {home_text} Look the endpoint up in your "
-    "accounts; if it is not there, treat the key as stolen. {do_next}",
+    title="Credentials of {instance_id} were used through an unknown VPC endpoint ({whose})",
+    reason="{calls_came} through {vpc_endpoint_id}. No record names its owner, and too few of your "
+    "instances were first seen behind it to take it for yours. {home_text} Look the endpoint up in "
+    "every account and region of yours. If it is there, put it on the allow-list; if not, treat "
+    "the key as stolen. {do_next}",
     next_step="Look the endpoint up in every account and region of yours. If it is there, put it "
     "on the allow-list; if not, contain.",
     ways_around="If the endpoint is the first source of the session, it becomes its home. Where a "
@@ -450,9 +457,11 @@ def unknown_endpoint() -> Column:
 
 @alarm(
     severity="medium",
-    title="Credentials of {instance} were used from behind the service name {source}",
-    reason="{calls_came} from {source}, yet no service made them on the session's behalf. Some "
-    "services hide the address of whoever uses them. {home_text} {do_next}",
+    title="Credentials of {instance_id} were used from behind the service name {source} ({whose})",
+    reason="{calls_came} from {source}, a service's name in place of an address, yet nothing tells "
+    "that this service called on the session's behalf. Whoever works inside such a service "
+    "(AppStream, for one) is shown by its name. {home_text} Find out whether you use this service, "
+    "and who was in it then. If it was nobody of yours, treat the key as stolen. {do_next}",
     next_step="Find out whether you use that service, and who was in it then: its own events name "
     "the person. If it was nobody of yours, contain.",
     ways_around="He uses a service that CloudTrail shows as AWS Internal (`internal`), or one "
@@ -469,10 +478,9 @@ def hidden_service_source() -> Column:
 
 @alarm(
     severity="medium",
-    title="A session that is not {instance} bears its name",
-    reason="Another principal assumed {role_arn} under the session name {session_name}, that of a "
-    "workload of yours, and called from {source}. {assumer} This has no effect on the workload "
-    "itself. Ask who assumed the role, and why under this name.",
+    title="Role {role} of account {account_id} was assumed under the name of {session_name}",
+    reason="The role was assumed under the session name {session_name}, that of a workload of "
+    "yours, and used from {source}. {assumer} {borrower}",
     next_step="Ask the principal that the reason names why it took this name. If nobody can say, "
     "treat that principal as stolen: the workload's own keys are not at stake.",
     ways_around="He takes a name that no workload of yours has: then his session is not judged at "
@@ -490,11 +498,12 @@ def impersonated_session() -> Column:
 
 @alarm(
     severity="medium",
-    title="{instance} was only ever seen outside AWS",
-    reason="Every call of this session came from outside AWS address space ({source}), and nothing "
-    "corroborates that it is your egress: fewer than {n} other instances were first seen "
-    "near it. Either the {workload} reaches AWS through a network of yours, then put that on the "
-    "allow-list, or all that CloudTrail shows of this key is the thief. {do_next}",
+    title="{instance_id} was only ever seen outside AWS ({whose})",
+    reason="Every call of this session came from outside AWS address space, these from {source}. "
+    "Nothing tells that this is an egress of yours: too few others were first seen near it (it "
+    "takes {n}, and a fifth of the account's). Ask how the {workload} reaches AWS. If through a "
+    "network of yours, put that on the allow-list; if not, all that is known of the key is the "
+    "thief. {do_next}",
     next_step="Ask how the instance reaches AWS. If by a network of yours, put that on the "
     "allow-list; if not, all that is known of the key is the thief: contain.",
     ways_around="He comes first, and from AWS space or an endpoint of unknown owner: that is "
@@ -520,11 +529,12 @@ def outside_home() -> Column:
             ),
         ),
     ),
-    title="Credentials of {instance} were used from another machine inside AWS",
+    title="Credentials of {instance_id} were used from another machine inside AWS ({whose})",
     reason="{calls_came} from {source}, an AWS address ({aws_region}) that is neither this "
-    "{workload}'s home nor an egress it shares. {home_text}{how_new} Check whether that address "
-    "belongs to one of your accounts; if it does not, somebody runs the key on his own "
-    "instance. {do_next}",
+    "{workload}'s home nor an egress it shares. {home_text}{how_new} Find out who holds the "
+    "address, in every account and region of yours. If it is a gateway, an Elastic address or an "
+    "interface that this {workload} uses, put it on the allow-list; if it is nobody's, somebody "
+    "uses the key on a machine of his own. {do_next}",
     next_step="Find out who holds the address, in every account and region of yours. If it is an "
     "instance, gateway or Elastic address that this instance uses, put it on the allow-list; if "
     "it is nobody's, contain.",
@@ -544,9 +554,12 @@ def inside_aws() -> Column:
 
 @alarm(
     severity="high",
-    title="Credentials of {instance} were used from outside AWS",
-    reason="{calls_came} from {source}, which is outside AWS address space. {home_text} The key "
-    "was issued to the {workload} alone, so somebody took it and runs it elsewhere. {do_next}",
+    title="Credentials of {instance_id} were used from outside AWS ({whose})",
+    reason="{calls_came} from {source}, which is outside AWS address space. {home_text}{how_new} "
+    "Keys are issued to the {workload} alone: either it leaves by this address, through a network "
+    "of yours, or somebody took a key and uses it there. Look the address up in whois and in your "
+    "lists of offices, VPNs and data centres. If nobody claims it by name, treat the key as "
+    "stolen. {do_next}",
     next_step="Look the address up in whois and in your lists of offices, VPNs and data centres. "
     "If nobody claims it by name, contain now, then read what succeeded.",
     ways_around="He sends his calls through the instance, from a shared egress or a listed "
@@ -562,9 +575,11 @@ def outside_aws() -> Column:
 @alarm(
     severity="medium",
     unless=(("low", lambda: F.col("others_private") >= F.col("n")),),
-    title="Credentials of {instance} were used from an unknown private address",
-    reason="{calls_came} from {source}, a private address without a VPC endpoint that no home of "
-    "this session has. {home_text} {like_text} {do_next}",
+    title="Credentials of {instance_id} were used from an unknown private address ({whose})",
+    reason="{calls_came} from {source}, a private address that is part of no home of this session; "
+    "CloudTrail names no VPC endpoint for it. {home_text} {like_text} Find the interface that "
+    "holds the address, in every VPC and network of yours. If it belongs to this {workload}, put "
+    "it on the allow-list; if not, treat the key as stolen. {do_next}",
     next_step="Find the interface that holds the address, in every VPC and network that yours "
     "reach. It is harmless only if it belongs to this instance.",
     ways_around="In a VPC of his own he chooses the address of a home behind an endpoint, and "
@@ -582,12 +597,11 @@ def unknown_private() -> Column:
 
 @alarm(
     severity="low",
-    title="Credentials of {instance} behave as never before, from home",
-    reason="{source} is home, so no address speaks against these calls, but their signs do: "
-    "{signs_text}. It may be a thief behind the same egress, one who makes the {workload} send his "
-    "requests (SSRF), or one who is on the {workload} itself; or a new deployment. This rule is "
-    "off by default. Ask who runs that client there; if nobody does, treat the key as stolen. "
-    "{do_next}",
+    title="Credentials of {instance_id} behave as never before, from home ({whose})",
+    reason="{source} is home, so the address does not speak against these calls, but signs do: "
+    "{signs_text}. It may be a new deployment, or a thief: behind the same egress, on the "
+    "{workload} itself, or one who makes it send his requests (SSRF). Ask who runs that client "
+    "there. If nobody does, treat the key as stolen, and look at the machine, too. {do_next}",
     next_step="Ask who runs that client: a new deployment looks the same. If nobody does, read "
     "the calls from home since it appeared, and look at the machine and at whatever shares its "
     "egress.",
@@ -607,9 +621,10 @@ def weak_signal() -> Column:
 @alarm(
     severity="medium",
     unless=(("informational", lambda: F.col("kind") == "unreadable"),),
-    title="Calls of {instance} came from a source that no rule explains",
+    title="Calls of {instance_id} came from a source that no rule explains ({whose})",
     reason="{calls_came} from {source} ({source_kind}), and no rule says what that is. "
-    "{home_text} Read the calls and decide. {do_next}",
+    "{home_text} Read the calls and their source as recorded. If nobody can explain them, treat "
+    "the key as stolen. {do_next}",
     next_step="Read the calls and their source as recorded, and decide.",
     ways_around="Nothing gets past it: it takes whatever is left. A source that is no address and "
     "no name is only informational, and calls of such findings are not gathered by default.",
