@@ -29,7 +29,7 @@ from transforms.mismatches import (
     without_allow_list,
 )
 from transforms.ranges import in_aws_space, in_cidrs
-from transforms.sessions import with_session
+from transforms.sessions import identities, sessions, with_session
 from transforms.shared import (
     SharedNumbers,
     endpoint_owners,
@@ -111,13 +111,15 @@ def judge(
             world.aws_ranges,
         )
     )
-    seen = with_session(
-        sightings,
-        credentials,
-        accept_name_proof=method.accept_name_proof,
-        others=workloads,
+    named = kept(
+        sessions(
+            kept(identities(sightings)),
+            credentials,
+            accept_name_proof=method.accept_name_proof,
+            others=workloads,
+        )
     )
-    known = kept(placed(seen, addresses))
+    known = kept(placed(with_session(sightings, named), addresses))
     all_stays = kept(stays(known, method.ttl_hours))
     read = published.as_direct(all_stays) if as_published else all_stays
 

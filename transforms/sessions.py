@@ -9,8 +9,10 @@ that principal's. A task or pod is one only if its service is seen to have assum
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import reduce
+from operator import and_
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from transforms.identity import PROOF_DELIVERY, PROOF_IN_SCOPE, role_name
@@ -20,37 +22,77 @@ IMPERSONATED, SELF_ASSUMED = "impersonated", "self_assumed"
 BORROWED = (IMPERSONATED, SELF_ASSUMED)
 """Sessions of somebody else that bear the name of a workload."""
 
+IDENTITY = ("account_id", "role_id", "role_arn", "session_name", "instance_id", "proof")
+"""What records say of who makes a call."""
+
+_KEY = (
+    "account_id",
+    "recorded_role_id",
+    "recorded_role_arn",
+    "session_name",
+    "recorded_instance_id",
+    "proof",
+)
 _NAME = ("account_id", "role_name", "session_name")
 
 
-def with_session(
-    sightings: DataFrame,
+def identities(sightings: DataFrame) -> DataFrame:
+    """The ways in which sightings name sessions: one row each of :data:`IDENTITY`."""
+    return sightings.select(*IDENTITY).distinct()
+
+
+def sessions(
+    identities: DataFrame,
     credentials: DataFrame,
     *,
     accept_name_proof: bool,
     others: Collection[str] = (),
 ) -> DataFrame:
-    """Sightings with ``session_id`` and ``session_kind``; those of no judged session are left out.
+    """Identities with the session they name; those of no judged session are left out.
+
+    Adds ``session_id``, ``session_kind``, and the role id, ARN and instance of that session, the
+    fullest that its records know. What a record itself says of these stands in ``recorded_*``.
 
     Kinds: those of :data:`transforms.workloads.WORKLOADS` (a workload's own), ``impersonated``
     (another principal chose the name of a workload that is known to us), ``self_assumed`` (a
     workload's own session assumed a role under its own name, as applications do).
 
     Args:
-        sightings: rows of ``schemas.SIGHTINGS``.
+        identities: rows of :func:`identities`.
         credentials: rows of ``schemas.CREDENTIALS``.
         accept_name_proof: trust an instance's name that no AssumeRole contradicts.
         others: kinds of workload that are judged beside EC2 instances.
     """
-    named = _with_role_id(sightings.withColumn("role_name", role_name(F.col("role_arn"))))
-    is_told = F.col("proof").isin(PROOF_IN_SCOPE, PROOF_DELIVERY, *OTHERS)
-    told = named.where(is_told).withColumn("session_kind", _kind_told())
-    by_name = _by_credentials(
-        named.where(~is_told), credentials, accept_name_proof=accept_name_proof
+    recorded = {f"recorded_{name}": F.col(name) for name in ("role_id", "role_arn", "instance_id")}
+    named = _with_role_id(
+        identities.withColumns(recorded).withColumn("role_name", role_name(F.col("role_arn")))
     )
-    resolved = told.unionByName(by_name).where(F.col("session_kind").isin(EC2, *others, *BORROWED))
+    is_told = F.col("proof").isin(PROOF_IN_SCOPE, PROOF_DELIVERY, *OTHERS)
+    by_credentials = _by_credentials(accept_name_proof=accept_name_proof)
+    resolved = (
+        named.join(_issued_keys(credentials), on=["proof", *_NAME], how="left")
+        .join(_assumers(credentials), on=list(_NAME), how="left")
+        .withColumn("session_kind", F.when(is_told, _kind_told()).otherwise(by_credentials))
+        .where(F.col("session_kind").isin(EC2, *others, *BORROWED))
+    )
     known = _of_known_workloads(resolved, credentials, others)
-    return known.withColumn("session_id", _session_id())
+    return _fullest(known.withColumn("session_id", _session_id())).select(
+        *_KEY, "session_id", "session_kind", "role_id", "role_arn", "instance_id"
+    )
+
+
+def with_session(sightings: DataFrame, sessions: DataFrame) -> DataFrame:
+    """Sightings of judged sessions with their session, from rows of :func:`sessions`."""
+    seen = sightings.withColumnsRenamed(
+        {name.removeprefix("recorded_"): name for name in _KEY if name.startswith("recorded_")}
+    )
+    same = reduce(and_, [F.col(f"seen.{name}").eqNullSafe(F.col(f"told.{name}")) for name in _KEY])
+    more = [name for name in sessions.columns if name not in _KEY]
+    return (
+        seen.alias("seen")
+        .join(sessions.alias("told"), on=same, how="inner")
+        .select("seen.*", *[f"told.{name}" for name in more])
+    )
 
 
 def _kind_told() -> Column:
@@ -58,36 +100,14 @@ def _kind_told() -> Column:
     return F.when(F.col("proof").isin(*OTHERS), F.col("proof")).otherwise(F.lit(EC2))
 
 
-def _by_credentials(
-    named: DataFrame, credentials: DataFrame, *, accept_name_proof: bool
-) -> DataFrame:
-    """Sightings with a key as their proof, by who was issued it, or else their name.
-
-    They go by themselves: all others have the same few proofs, and would meet in one task.
-    """
-    return (
-        named.join(_issued_keys(credentials), on=["proof", *_NAME], how="left")
-        .join(_assumers(credentials), on=list(_NAME), how="left")
-        .withColumn("session_kind", _session_kind(accept_name_proof=accept_name_proof))
-        .select(*named.columns, "session_kind")
-    )
-
-
-def _with_role_id(sightings: DataFrame) -> DataFrame:
+def _with_role_id(identities: DataFrame) -> DataFrame:
     """Fill a hidden role id from other records of the same role, if they agree on one."""
-    role = ["account_id", "role_name"]
-    known = (
-        sightings.select(*role, "role_id")
-        .distinct()
-        .groupBy(*role)
-        .agg(F.min("role_id").alias("lowest"), F.max("role_id").alias("highest"))
-        .where("lowest = highest")
-        .select(*role, F.col("lowest").alias("known_role_id"))
-    )
-    recorded = sightings.withColumn("recorded_role_id", F.col("role_id"))
-    return recorded.join(F.broadcast(known), on=role, how="left").withColumn(
+    role = Window.partitionBy("account_id", "role_name")
+    lowest, highest = F.min("role_id").over(role), F.max("role_id").over(role)
+    is_agreed = F.col("role_name").isNotNull() & (lowest == highest)
+    return identities.withColumn(
         "role_id",
-        F.coalesce("role_id", "known_role_id", "role_name", F.lit("(unknown role)")),
+        F.coalesce("role_id", F.when(is_agreed, lowest), "role_name", F.lit("(unknown role)")),
     )
 
 
@@ -118,7 +138,8 @@ def _assumers(credentials: DataFrame) -> DataFrame:
     )
 
 
-def _session_kind(*, accept_name_proof: bool) -> Column:
+def _by_credentials(*, accept_name_proof: bool) -> Column:
+    """Kind of a session with a key as its proof: by who was issued it, or else its name."""
     accepted_by_name = (
         F.lit(accept_name_proof)
         & ~F.coalesce("another_assumed", F.lit(False))
@@ -139,18 +160,32 @@ def _of_known_workloads(
 ) -> DataFrame:
     """Leave out borrowed names of workloads that nothing else speaks of."""
     is_own = F.col("session_kind").isin(*WORKLOADS)
-    known = (
-        resolved.where(is_own)
-        .select("instance_id")
-        .union(
-            credentials.where(F.col("issued_for").isin(EC2, *others)).select(
-                F.col("session_name").alias("instance_id")
-            )
-        )
+    issued = (
+        credentials.where(F.col("issued_for").isin(EC2, *others))
+        .select(F.col("session_name").alias("instance_id"), F.lit(True).alias("is_issued"))
         .distinct()
     )
-    borrowed = resolved.where(~is_own).join(known, on="instance_id", how="left_semi")
-    return resolved.where(is_own).unionByName(borrowed)
+    seen = F.max(is_own).over(Window.partitionBy("instance_id"))
+    return (
+        resolved.withColumn("is_seen", seen)
+        .join(issued, on="instance_id", how="left")
+        .where(is_own | F.col("is_seen") | F.col("is_issued"))
+    )
+
+
+def _fullest(resolved: DataFrame) -> DataFrame:
+    """Let all identities of a session tell the same ARN and instance: the fullest they know."""
+    session = Window.partitionBy("session_id")
+    by_aws = F.max((F.col("proof") == PROOF_IN_SCOPE).cast("int")).over(
+        Window.partitionBy("session_id", "role_arn", "instance_id")
+    )
+    arn, instance = F.col("role_arn"), F.col("instance_id")
+    return resolved.withColumn("named_by_aws", by_aws).withColumns(
+        {
+            "role_arn": F.max_by(arn, F.struct(F.length(arn), arn)).over(session),
+            "instance_id": F.max_by(instance, F.struct("named_by_aws", instance)).over(session),
+        }
+    )
 
 
 def _session_id() -> Column:

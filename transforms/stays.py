@@ -31,15 +31,15 @@ ADDRESSES = (*PUBLIC, "endpoint", "private")
 
 
 def placed(sightings: DataFrame, addresses: DataFrame) -> DataFrame:
-    """Sightings of sessions with ``kind`` of call, and one ARN and instance per session.
+    """Sightings with ``kind`` of call.
 
     Args:
-        sightings: rows of ``schemas.SIGHTINGS`` with ``session_id`` and ``session_kind``.
+        sightings: rows of ``schemas.SIGHTINGS`` with their session.
         addresses: ``address``, ``aws``: which addresses lie in AWS space.
     """
     in_aws = addresses.select(F.col("address").alias("source_address"), "aws")
     known = sightings.join(in_aws, on="source_address", how="left")
-    return _with_one_session_row(known.withColumn("kind", call_kind()))
+    return known.withColumn("kind", call_kind())
 
 
 def stays(placed: DataFrame, ttl_hours: float) -> DataFrame:
@@ -113,20 +113,6 @@ def network() -> Column:
     return F.when(kind == "endpoint", F.col("vpc_endpoint_id")).when(
         kind.isin(*PUBLIC, "private"), kind
     )
-
-
-def _with_one_session_row(rows: DataFrame) -> DataFrame:
-    """Let all records of a session tell the same ARN and instance: the fullest they know."""
-    told = (
-        rows.groupBy("session_id", "role_arn", "instance_id")
-        .agg(F.max((F.col("proof") == "in_scope_of").cast("int")).alias("named_by_aws"))
-        .groupBy("session_id")
-        .agg(
-            F.max_by("role_arn", F.struct(F.length("role_arn"), "role_arn")).alias("role_arn"),
-            F.max_by("instance_id", F.struct("named_by_aws", "instance_id")).alias("instance_id"),
-        )
-    )
-    return rows.drop("role_arn", "instance_id").join(told, on="session_id", how="inner")
 
 
 def minutes(count: int) -> Column:

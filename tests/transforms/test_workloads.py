@@ -12,7 +12,7 @@ import pytest
 
 from tests.factories import REGION, THIEF, Instance, records
 from tests.judged import judged, memories, verdicts
-from transforms.sessions import with_session
+from transforms.sessions import identities, sessions
 from transforms.workloads import EC2, OTHERS
 
 OTHER_AWS = "54.240.230.177"
@@ -253,7 +253,7 @@ def test_only_what_is_switched_on_is_a_session(spark, taken_in, judged_now, kind
     """Shipped settings judge instances alone; what was taken in while a kind was on can wait."""
     rows = [row for _, rows, _ in CASES.values() for row in rows]
     told = memories([records(spark, rows)], taken_in)
-    sessions = with_session(
-        told.sightings, told.credentials, accept_name_proof=True, others=judged_now
+    named = sessions(
+        identities(told.sightings), told.credentials, accept_name_proof=True, others=judged_now
     )
-    assert {row.session_kind for row in sessions.collect()} == kinds
+    assert {row.session_kind for row in named.collect()} == kinds
