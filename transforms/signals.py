@@ -22,27 +22,32 @@ from transforms.marks import (
     TLS_OLD,
 )
 from transforms.signal_names import GROUPS
+from transforms.stays import PUBLIC
 
 _DELIVERIES = DELIVERY_V1 | DELIVERY_V2
 _TLS = TLS_OLD | TLS_1_2 | TLS_1_3
 
 
 def signals(stays: DataFrame, births: DataFrame, max_key_hours: float) -> DataFrame:
-    """Signals of each source of a session that is no birth home of it.
+    """Signals of each source of a session but the one where it was born first.
 
     One row per session_id and source, with ``signs`` (array of names in the order of
     :data:`transforms.signal_names.GROUPS`) and ``signal_groups`` (0 to 3).
+
+    Which network he uses is up to a thief, so the birth home of a further one is measured, too,
+    and not against public ones of its like: he would vouch for himself, or with a second key.
 
     Args:
         stays: rows of ``schemas.STAYS``, direct ones of instances.
         births: rows of :func:`transforms.births.births`.
         max_key_hours: longest life of an issued key.
     """
-    home = births.select("session_id", "source").distinct().withColumn("at_birth", F.lit(True))
-    marked = stays.join(home, on=["session_id", "source"], how="left")
-    usual = _usual(marked.where("at_birth"))
-    away = _with_newer_key(marked.where("at_birth is null"))
-    told = away.join(usual, on=["account_id", "role_id"], how="left").select(
+    marked = stays.join(_born(births), on=["session_id", "source"], how="left").withColumn(
+        "is_further", F.coalesce("is_further", F.lit(False))
+    )
+    usual = _usual(marked.where("vouches_for is not null"))
+    measured = _with_newer_key(marked.where("vouches_for is null or is_further"))
+    told = measured.join(usual, on=["account_id", "role_id", "is_further"], how="left").select(
         "session_id", "source", *[sign.alias(name) for name, sign in _signs(max_key_hours).items()]
     )
     names = [name for group in GROUPS.values() for name in group]
@@ -52,6 +57,27 @@ def signals(stays: DataFrame, births: DataFrame, max_key_hours: float) -> DataFr
         "source",
         F.array_compact(F.array(*[F.when(F.col(n), F.lit(n)) for n in names])).alias("signs"),
         _groups().alias("signal_groups"),
+    )
+
+
+def _born(births: DataFrame) -> DataFrame:
+    """Birth homes: session_id, source, ``is_further`` and ``vouches_for``.
+
+    Further is all but the session's first. ``vouches_for`` lists whose measure it is part of: of
+    sources that are no birth home (false), and of further birth homes (true).
+    """
+    place = F.struct("born_at", ~F.col("aws"), "source")
+    session = Window.partitionBy("session_id")
+    is_further = place != F.min(place).over(session)
+    to_all, to_others = F.array(F.lit(False), F.lit(True)), F.array(F.lit(False))
+    is_public = F.col("network").isin(*PUBLIC)
+    return (
+        births.withColumn("is_further", is_further)
+        .withColumn(
+            "vouches_for", F.when(F.col("is_further") & is_public, to_others).otherwise(to_all)
+        )
+        .select("session_id", "source", "is_further", "vouches_for")
+        .distinct()
     )
 
 
@@ -127,11 +153,17 @@ def _groups() -> Column:
 
 
 def _usual(at_home: DataFrame) -> DataFrame:
-    """What the homes of a role show: agents, TLS families, and deliveries of each agent."""
+    """What the homes of a role show: agents, TLS families, and deliveries of each agent.
+
+    Two measures of each role: with ``is_further`` that for birth homes of a further network.
+    """
+    measure = ["account_id", "role_id", "is_further"]
     return (
-        at_home.groupBy("account_id", "role_id", "agent_family")
+        at_home.drop("is_further")
+        .withColumn("is_further", F.explode("vouches_for"))
+        .groupBy(*measure, "agent_family")
         .agg(F.bit_or("delivery").alias("delivery"), F.bit_or("marks").alias("marks"))
-        .groupBy("account_id", "role_id")
+        .groupBy(*measure)
         .agg(
             F.collect_list(F.struct("agent_family", "delivery")).alias("usual_agents"),
             F.bit_or("marks").alias("usual_marks"),

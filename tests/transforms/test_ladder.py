@@ -859,6 +859,17 @@ def _networks(case: Callable[[str, str, list, dict], None]) -> None:
         },
     )
 
+    a, b = i("v6-born-signs"), i("v6-born-sign")
+    case(
+        "v6-born-signs",
+        "So it is within hours of birth, where no other source came before it.",
+        [
+            *[a.call(0), a.call(1, "2600:1f14:ac::1", **signs)],
+            *[b.call(0), b.call(1, "2600:1f14:ad::1", user_agent=CURL)],
+        ],
+        {(a, "2600:1f14:ac::1"): "inside_aws/high"},
+    )
+
     a, b, c = i("v6-peers"), i("v6-few"), i("v6-other-role")
     case(
         "v6-peers",

@@ -27,7 +27,10 @@ from transforms.signal_names import GROUPS, MEANING
 from transforms.signals import signals
 
 ELSEWHERE = "54.240.230.177"
-AWAY = {THIEF, ELSEWHERE}
+V6, OTHER_V6, ENDPOINT = "2600:1f14:5::5", "2600:1f14:5::6", "vpce-0aaa/10.0.1.5"
+FURTHER = {V6: "public_ipv6", OTHER_V6: "public_ipv6", ENDPOINT: "vpce-0aaa"}
+"""Birth homes of a further network, and which."""
+AWAY = {THIEF, ELSEWHERE, *FURTHER}
 BOTH = DELIVERY_V1 | DELIVERY_V2
 MAX_KEY_HOURS = 7
 SDK, CLI = "boto3", "aws-cli"
@@ -195,7 +198,36 @@ def _together() -> dict[str, Case]:
     }
 
 
-CASES = {**_credential(), **_client(), **_behaviour(), **_together()}
+def _further() -> dict[str, Case]:
+    cli, java = {"agent_family": CLI}, {"agent_family": "aws-sdk-java"}
+    loud: Row = {"marks": TLS_1_2 | TAMPERING, "key_age_max": 100_000, **cli}
+
+    def beside(name: str = "a", source: str = V6, **facts: Any) -> Row:
+        return stay(name, source, 1, **facts)
+
+    return {
+        "A further network where all is as at home.": Case([home(), beside()], {("a", V6): ""}),
+        "Its first source shows what any other would.": Case(
+            [home(), beside(**loud)], {("a", V6): "expired_key new_agent new_tls tampering"}
+        ),
+        "It does not vouch for another such source either.": Case(
+            [home(), beside(**cli), home("b"), beside("b", OTHER_V6, **cli)],
+            {("a", V6): "new_agent", ("b", OTHER_V6): "new_agent"},
+        ),
+        "What a peer's first home shows is usual there, too.": Case(
+            [home(), home("peer", **cli), beside(**cli)], {("a", V6): ""}
+        ),
+        "So is what the session shows behind an endpoint.": Case(
+            [home(), beside(source=ENDPOINT, **java), beside(**java)],
+            {("a", ENDPOINT): "", ("a", V6): ""},
+        ),
+        "To sources that are no birth home all of them are home.": Case(
+            [home(), beside(**cli), stay(**cli)], {("a", V6): "new_agent", ("a", THIEF): ""}
+        ),
+    }
+
+
+CASES = {**_credential(), **_client(), **_behaviour(), **_together(), **_further()}
 
 
 def _instance(claim: str, row: Row) -> Instance:
@@ -217,7 +249,7 @@ def _stays():
                 "account_id": instance.account,
                 "role_id": instance.role_id,
                 "source": _source(claim, row),
-                "at_home": row["source"] == "home",
+                "network": "public_ipv4" if row["source"] == "home" else FURTHER.get(row["source"]),
             }
 
 
@@ -225,9 +257,17 @@ def _stays():
 def told(spark):
     """Signals of all cases: {(session, source): row}."""
     stays = list(_stays())
-    # A birth home of two networks, or a session listed twice, is one home.
-    homes = [(row["session_id"], row["source"]) for row in stays if row["at_home"]]
-    births = spark.createDataFrame([*homes, *homes], "session_id string, source string")
+    born: dict[tuple[str, ...], Any] = {}
+    for row in sorted(stays, key=lambda row: row["first_seen"]):
+        if row["network"]:
+            key = row["session_id"], row["source"], row["network"]
+            born.setdefault(key, row["first_seen"])
+    homes = [(*key, first_seen, True) for key, first_seen in born.items()]
+    # A home that is told twice is one home.
+    births = spark.createDataFrame(
+        [*homes, *homes],
+        "session_id string, source string, network string, born_at timestamp, aws boolean",
+    )
     rows = signals(table(spark, schemas.STAYS.schema, stays), births, MAX_KEY_HOURS).collect()
     said = {(row.session_id, row.source): row for row in rows}
     assert len(said) == len(rows)
