@@ -197,9 +197,11 @@ def moved_fleets(presences: DataFrame, numbers: SharedNumbers) -> DataFrame:
 
     One row per session_id and source, with ``moved_fleet``.
 
-    A move is the time from the last call at the former public source to the first at this one.
     N other sessions made the same move at one instant, half of those that were seen at the
-    former source within a day before among them, into AWS space of the own region.
+    former source within a day before among them, into AWS space of the own region. At that
+    instant none had come yet, and for the grace of the move test alone did any of them still call
+    from the former source: connections drain for minutes. A thief gains no more by it, as each
+    of his victims must fall silent within minutes of his own first call, and for good.
     """
     order = Window.partitionBy("session_id", "network").orderBy("first_seen", "source")
     sources = (
@@ -212,7 +214,7 @@ def moved_fleets(presences: DataFrame, numbers: SharedNumbers) -> DataFrame:
     grace = minutes(numbers.grace_minutes)
     moves = sources.where(
         F.col("in_own_region") & (F.col("former_left") <= F.col("first_seen") + grace)
-    ).withColumn("left_at", F.least("former_left", "first_seen"))
+    ).withColumn("left_at", F.col("former_left") - grace)
     move = ["account_id", "former", "source"]
     instants = (
         moves.select(*move, F.col("left_at").alias("at"), F.lit(1).alias("step"))

@@ -1289,6 +1289,29 @@ def _moves(case: Callable[[str, str, list, dict], None]) -> None:
             for row in (x.call(left + n / 100, former), x.call(came + n / 100, new))
         ]
 
+    f, g = "52.95.254.1", "54.240.15.1"
+    boxes, going_on = fleet("draining", 4), i("draining-goes-on", i("draining-0").account)
+    slow, f2, g2 = fleet("draining-slowly", 4), "52.95.254.2", "54.240.15.2"
+    case(
+        "fleet-drained",
+        "So are four that call from both gateways for minutes; not one that goes on at the old "
+        "one, nor those that go one by one.",
+        [
+            *[x.call(0.1, f) for x in boxes],
+            *[x.call(1 + n / 50, g) for n, x in enumerate(boxes)],
+            *[x.call(1.01 + n / 50, f) for n, x in enumerate(boxes)],
+            *[going_on.call(0.1, f), going_on.call(1.01, g), going_on.call(1.5, f)],
+            *[x.call(0.1, f2) for x in slow],
+            *[x.call(1 + n / 20, g2) for n, x in enumerate(slow)],
+            *[x.call(1.04 + n / 20, f2) for n, x in enumerate(slow)],
+        ],
+        {
+            **{(x, g): "shared_egress/excused" for x in boxes},
+            (going_on, g): "inside_aws/high",
+            **{(x, g2): "inside_aws/high" for x in slow},
+        },
+    )
+
     f, g = "52.95.251.1", "54.240.12.1"
     boxes = fleet("moving", 4)
     early, late = (i(name, boxes[0].account) for name in ("moved-early", "moved-late"))
@@ -1297,7 +1320,7 @@ def _moves(case: Callable[[str, str, list, dict], None]) -> None:
         "Four that move at once are excused, also one that is seen at the old gateway for minutes "
         "more; those who moved before or after them are not.",
         [
-            *move(boxes, f, g),
+            *move(boxes, f, g, 0.3),
             boxes[0].call(1.04, f),
             *move([early], f, g, 0, 0.05),
             *move([late], f, g, 8, 10),
