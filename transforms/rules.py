@@ -663,7 +663,7 @@ def _raised(severity: Column) -> Column:
     scale = F.array(*[F.lit(s) for s in SEVERITIES])
     place = F.array_position(scale, severity).cast("int")
     follows = F.arrays_overlap("signs", F.array(*[F.lit(s) for s in FOLLOW_UPS]))
-    goes_on = follows & (F.col("outcome") != "home") & severity.isNotNull()
+    goes_on = follows & _mismatch() & severity.isNotNull()
     return F.when(goes_on, F.get(scale, F.greatest(place - 2, F.lit(0)))).otherwise(severity)
 
 

@@ -1450,6 +1450,21 @@ def _order(case: Callable[[str, str, list, dict], None]) -> None:
         {(a, "10.61.0.9"): "unknown_private/medium"},
     )
 
+    a, b = i("console-at-new-home"), i("goes-on-at-new-home")
+    case(
+        "console-at-new-home",
+        "An address that the ledger gives is home from its first stay on.",
+        [
+            *[x.call(0) for x in (a, b)],
+            *[elastic(a, 1, "54.240.8.41"), a.call(2, "54.240.8.41", **CONSOLE)],
+            *[elastic(b, 1, "54.240.8.42"), b.call(2, "54.240.8.42", **role)],
+        ],
+        {
+            (a, "54.240.8.41"): "console_session/high",
+            (b, "54.240.8.42"): "assigned_address/excused",
+        },
+    )
+
     a = i("forwards-from-home")
     case(
         "forwarded-at-home",
