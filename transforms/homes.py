@@ -233,8 +233,8 @@ def _outcome(state: Column, item: Column, former: Column, fresh: Column, fold: F
     return (
         F.when(item["rank"] == 0, F.lit("life"))
         .when(item["of_another"], F.lit("mismatch"))
-        .when(known, F.lit("home"))
         .when(F.array_contains(state["suspicious"], item["source"]), F.lit("mismatch"))
+        .when(known, F.lit("home"))
         .when(item["foreign"] | item["gives_way"], F.lit("mismatch"))
         .when(F.size(state["homes"]) == 0, F.lit("home"))
         .when(former.isNull() & _may_be_first(state, item), F.lit("home"))

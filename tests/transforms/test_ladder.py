@@ -1465,6 +1465,27 @@ def _order(case: Callable[[str, str, list, dict], None]) -> None:
         },
     )
 
+    a, b, c, d = (i(f"gave-away-{n}") for n in range(4))
+    gave_back = [
+        by_admin(x.account, 13, "DisassociateAddress", {"publicIp": x.home}) for x in (a, c)
+    ]
+    case(
+        "given-away-for-a-time",
+        "Used while it was another's, a home is none later either, nor a sign of life; not used, "
+        "it stays one.",
+        [
+            *[a.call(0), elastic(b, 5, a.home), a.call(12), a.call(22, **CONSOLE)],
+            *[c.call(0), elastic(d, 5, c.home), c.call(22, **CONSOLE)],
+            *[*gave_back, a.call(25, OTHER_AWS), c.call(25, OTHER_AWS)],
+        ],
+        {
+            (a, a.home): "console_session/critical",
+            (a, OTHER_AWS): "restarted/excused",
+            (c, c.home): "console_session/high",
+            (c, OTHER_AWS): "inside_aws/high",
+        },
+    )
+
     a = i("forwards-from-home")
     case(
         "forwarded-at-home",
