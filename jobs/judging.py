@@ -252,7 +252,7 @@ def _is_direct() -> Column:
 
 def _explained() -> Column:
     excused = (
-        F.col("allow_owner").isNotNull()
+        F.col("allow_entries").isNotNull()
         | F.col("egress")
         | F.col("moved_fleet")
         | F.col("exact")

@@ -114,7 +114,7 @@ def with_corroboration(presences: DataFrame) -> DataFrame:
     by = (
         F.when(F.col("exact"), F.lit("ledger"))
         .when(F.col("egress"), F.lit("egress"))
-        .when(F.col("allow_owner").isNotNull(), F.lit("allow_list"))
+        .when(F.col("allow_entries").isNotNull(), F.lit("allow_list"))
         .when(F.col("endpoint_ours"), F.lit("endpoint"))
         .when(F.col("in_own_region"), F.lit("aws"))
         .when(F.col("source_kind") == "private", F.lit("private"))

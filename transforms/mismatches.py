@@ -49,14 +49,14 @@ _FLAGS = (
 
 
 def with_allow_list(presences: DataFrame, entries: DataFrame, in_ranges: DataFrame) -> DataFrame:
-    """Add ``allow_owner``, ``allow_reason``, ``allow_expires`` where an entry covers a stay.
+    """Add ``allow_entries``: those that cover a stay, the last to expire first; null if none do.
 
     Args:
         presences: stays with ``source_address``, ``vpc_endpoint_id`` and ``endpoint_owner``.
         entries: the allow-list: what, value, account, role, owner, reason, expires (date), entry.
         in_ranges: ``address`` and ``entry`` of each CIDR entry that holds the address.
 
-    An entry must not be expired at the first and last call; of several the last to expire counts.
+    An entry must not be expired at the first and last call.
     """
     by_cidr = in_ranges.select(F.col("address").alias("at_address"), F.col("entry").alias("holds"))
     key = [*SESSION, *PLACE, "endpoint_owner", "first_seen", "last_seen", "kind"]
@@ -75,38 +75,19 @@ def with_allow_list(presences: DataFrame, entries: DataFrame, in_ranges: DataFra
         & (F.col("role").isNull() | (F.col("role") == role_name(F.col("role_arn"))))
         & (F.col("last_seen") < F.date_add("expires", 1))
     )
-    latest = F.max(F.struct("expires", "owner", "reason"))
-    rules = F.array_distinct(F.flatten(F.collect_list("rules")))
+    every = F.collect_set(F.struct("expires", "owner", "reason", "rules"))
     covered = (
         places.join(by_cidr, on=F.col("source_address") == F.col("at_address"), how="left")
         .join(F.broadcast(entries), on=covers & scope, how="inner")
         .groupBy("session_id", "source", "kind", "first_seen")
-        .agg(latest.alias("allow"), rules.alias("allow_rules"))
-        .select(
-            "session_id",
-            "source",
-            "kind",
-            "first_seen",
-            F.col("allow.owner").alias("allow_owner"),
-            F.col("allow.reason").alias("allow_reason"),
-            F.col("allow.expires").alias("allow_expires"),
-            "allow_rules",
-        )
+        .agg(F.sort_array(every, asc=False).alias("allow_entries"))
     )
     return presences.join(covered, on=["session_id", "source", "kind", "first_seen"], how="left")
 
 
 def without_allow_list(presences: DataFrame) -> DataFrame:
-    """Add the columns of :func:`with_allow_list` where there are no entries."""
-    nothing = F.lit(None)
-    return presences.withColumns(
-        {
-            "allow_owner": nothing.cast("string"),
-            "allow_reason": nothing.cast("string"),
-            "allow_expires": nothing.cast("date"),
-            "allow_rules": nothing.cast("array<string>"),
-        }
-    )
+    """Add the column of :func:`with_allow_list` where there are no entries."""
+    return presences.withColumn("allow_entries", F.lit(None).cast(_ENTRIES))
 
 
 def other_stays(
@@ -194,6 +175,7 @@ def judged(
         .withColumns({flag: F.coalesce(flag, F.lit(False)) for flag in _FLAGS})
         .withColumn("console", _console())
         .withColumn("not_running", F.col("down_since").isNotNull())
+        .withColumns(_entry_that_excuses())
         .withColumn("signal_groups", F.coalesce("signal_groups", F.lit(0)))
         .withColumn("signs", F.coalesce("signs", F.array().cast("array<string>")))
         .where(
@@ -215,6 +197,30 @@ def judged(
         .withColumns({name: verdict[name] for name in ("verdict", "excused", "severity")})
         .withColumn("level", verdict["level"])
     )
+
+
+_ENTRIES = "array<struct<expires:date,owner:string,reason:string,rules:array<string>>>"
+
+
+def _entry_that_excuses() -> dict[str, Column]:
+    """Owner, reason and expiry of the entry that excuses all of the stay.
+
+    One entry must name each rule that has to be named; of several the last to expire speaks.
+    """
+    to_name = F.array_compact(
+        F.array(*[F.when(F.col(at), F.lit(rule)) for at, rule in _ONLY_BY_NAME.items()])
+    )
+    none = F.array().cast("array<string>")
+    fit = F.filter(
+        "allow_entries",
+        lambda e: F.size(F.array_except(to_name, F.coalesce(e["rules"], none))) == 0,
+    )
+    entry = F.get(fit, F.lit(0))
+    return {f"allow_{part}": entry[part] for part in ("owner", "reason", "expires")}
+
+
+_ONLY_BY_NAME = {"console": "console_session", "not_running": "not_running"}
+"""Rules that an entry of the allow-list excuses only if it names them, by what tells of them."""
 
 
 def _at_home_without_endpoint() -> Column:

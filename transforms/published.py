@@ -58,7 +58,7 @@ def locked(facts: DataFrame, changes: DataFrame, lives: DataFrame) -> DataFrame:
     """
     assumed = lives.groupBy("session_id").agg(F.min("alive_at").alias("assumed_at"))
     known = facts.join(assumed, on="session_id", how="inner").where("last_seen >= assumed_at")
-    homes = _locks(known.where("allow_owner is null"), changes)
+    homes = _locks(known.where("allow_entries is null"), changes)
     at_home = F.array_contains("locks", F.col("source_address"))
     off = {name: F.lit(False) for name in _OFF}
     nothing = F.lit(None)

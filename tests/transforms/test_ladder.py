@@ -607,8 +607,9 @@ def _rest(case: Callable[[str, str, list, dict], None]) -> None:
         {(a, "66.2.2.2"): "outside_aws/high"},
     )
 
-    a, b, c, d = (
-        i(f"listed-{what}") for what in ("console", "console-named", "down", "down-named")
+    a, b, c, d, e = (
+        i(f"listed-{what}")
+        for what in ("console", "console-named", "down", "down-named", "console-by-one-of-two")
     )
     case(
         "listed-by-name",
@@ -618,12 +619,14 @@ def _rest(case: Callable[[str, str, list, dict], None]) -> None:
             *[b.call(0), b.call(1, "66.3.3.3", **CONSOLE)],
             *[c.call(0), _step(c, 1, "StopInstances"), c.call(3, "66.1.1.3")],
             *[d.call(0), _step(d, 1, "StopInstances"), d.call(3, "66.3.3.4")],
+            *[e.call(0), e.call(1, "66.1.1.5", **CONSOLE)],
         ],
         {
             (a, "66.1.1.2"): "console_session/critical",
             (b, "66.3.3.3"): "allow_listed/excused",
             (c, "66.1.1.3"): "not_running/high",
             (d, "66.3.3.4"): "allow_listed/excused",
+            (e, "66.1.1.5"): "allow_listed/excused",
         },
     )
 
@@ -1520,6 +1523,8 @@ def _cases() -> dict[str, Case]:
 CASES = _cases()
 ALLOWED = (
     Allowed("66.1.1.0/24", expires=date(2026, 3, 2)),
+    Allowed("66.1.1.5/32", expires=date(2026, 3, 2), rules=("console_session",), owner="admin"),
+    Allowed("66.1.1.5/32", owner="office"),
     Allowed("66.2.2.0/24", expires=date(2026, 3, 1)),
     Allowed("23.22.1.0/24"),
     Allowed("66.3.3.0/24", rules=("console_session", "not_running")),
