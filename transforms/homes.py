@@ -214,6 +214,7 @@ def _step(state: Column, item: Column, fold: Fold) -> Column:
             silent.alias("silent"),
             (silent | state["fresh"]).alias("fresh"),
             F.get(former, F.size(former) - 1).alias("former"),
+            F.forall(former, _is_listed_outside).alias("is_first"),
         )
     )
     decided = F.transform(
@@ -222,13 +223,19 @@ def _step(state: Column, item: Column, fold: Fold) -> Column:
             v["silent"].alias("silent"),
             v["fresh"].alias("fresh"),
             v["former"].isNull().alias("first_of_network"),
-            _outcome(state, item, v["former"], v["fresh"], fold).alias("outcome"),
+            _outcome(state, item, v, fold).alias("outcome"),
         ),
     )
     return F.transform(decided, lambda v: _next_state(state, item, v))[0]
 
 
-def _outcome(state: Column, item: Column, former: Column, fresh: Column, fold: Fold) -> Column:
+def _is_listed_outside(home: Column) -> Column:
+    """A home outside AWS by the allow-list alone, beside which the instance may have its own."""
+    return ~home["aws"] & (home["corroborated_by"] == "allow_list")
+
+
+def _outcome(state: Column, item: Column, v: Column, fold: Fold) -> Column:
+    first = v["former"].isNull() | (v["is_first"] & item["aws"])
     known = F.exists(state["homes"], lambda h: h["source"] == item["source"])
     return (
         F.when(item["rank"] == 0, F.lit("life"))
@@ -237,10 +244,10 @@ def _outcome(state: Column, item: Column, former: Column, fresh: Column, fold: F
         .when(known, F.lit("home"))
         .when(item["foreign"] | item["gives_way"], F.lit("mismatch"))
         .when(F.size(state["homes"]) == 0, F.lit("home"))
-        .when(former.isNull() & _may_be_first(state, item), F.lit("home"))
+        .when(first & _may_be_first(state, item), F.lit("home"))
         .when(item["exact"], F.lit("assigned"))
         .when(item["permitted"], F.lit("moved"))
-        .when(fresh & _moved_like_for_like(item, former, fold), F.lit("restarted"))
+        .when(v["fresh"] & _moved_like_for_like(item, v["former"], fold), F.lit("restarted"))
         .otherwise(F.lit("mismatch"))
     )
 

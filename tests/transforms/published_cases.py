@@ -289,7 +289,6 @@ def _other_families_and_lists(add: Add) -> None:
     b = Instance("published 14")
     calls = [b.call(0.1, ALLOWED), b.call(0.2), b.call(0.3, ALSO_ALLOWED), b.call(0.4, THIEF)]
     add(14, [b.assumed(0), *calls], [(b, THIEF)], {
-        (b, b.home): "inside_aws/high",
         (b, ALSO_ALLOWED): "allow_listed/excused",
         (b, THIEF): "outside_aws/high",
     })  # fmt: skip

@@ -630,6 +630,23 @@ def _rest(case: Callable[[str, str, list, dict], None]) -> None:
         },
     )
 
+    a, b, c = (i(f"beside-listed-{what}") for what in ("own", "late", "signs"))
+    case(
+        "beside-listed",
+        "Beside a listed home outside AWS the first address in AWS is home as that of a further "
+        "network would be: within hours of birth, and with no two groups of signals.",
+        [
+            *[x.call(0, f"66.1.1.3{n}") for n, x in enumerate((a, b, c))],
+            *[a.call(1), a.call(1.5, OTHER_AWS), b.call(6, "66.1.1.31"), b.call(7)],
+            c.call(1, user_agent=CURL, event_name="ListBuckets"),
+        ],
+        {
+            (a, OTHER_AWS): "inside_aws/high",
+            (b, b.home): "inside_aws/high",
+            (c, c.home): "inside_aws/high",
+        },
+    )
+
     a = i("listed-account")
     b, c = i("listed-role", a.account, "OtherRole"), i("listed-stranger")
     case(
