@@ -22,7 +22,7 @@ from transforms.sessions import BORROWED
 from transforms.shared import of_another, own_endpoint
 from transforms.stays import PUBLIC
 
-LADDER_VERSION = 3
+LADDER_VERSION = 4
 """Rises when a verdict may come out otherwise: part of the settings digest."""
 
 SEVERITIES = ("critical", "high", "medium", "low", "informational")
@@ -147,7 +147,8 @@ def allow_listed() -> Column:
     An entry names a CIDR, a VPC endpoint or an account that owns endpoints, for one account or
     role or for all, with an owner, a reason and an expiry. The expiry is compared with the time
     of the calls, so an expired entry still excuses the past and nothing after it. A console
-    session and calls of an instance that is down are excused only if the entry names these rules.
+    session and calls of an instance that is down are excused only if the entry names these rules;
+    of several entries the last to expire of those that do speaks.
     """
     return F.col("allow_owner").isNotNull()
 
@@ -354,7 +355,7 @@ def shared_egress() -> Column:
     By the ledger: an address of a NAT gateway, or of an instance that forwards. By births: N
     other instances of the same region were first seen there; outside AWS space the /24 (IPv6 /48)
     counts, and takes N and a fifth of the account's instances. Or the fleet moved: N others, and
-    half of those at the former address, came here in the same move.
+    half of those at the former address, came here in the same move, which may take some minutes.
     """
     return _public() & (F.col("egress") | F.col("moved_fleet"))
 
