@@ -6,7 +6,7 @@ import pytest
 
 from tests.factories import THIEF, Instance, records
 from tests.judged import judged, memories, verdicts
-from transforms.sessions import with_session
+from transforms.sessions import identities, sessions
 
 OLD = {"in_scope_issuer_type": None, "in_scope_issued_to": None, "ec2_role_delivery": None}
 
@@ -121,8 +121,8 @@ def said(spark):
 def strict(spark):
     """Sessions of all cases where a name is no proof: {session: kind}."""
     told = memories([records(spark, Claims.rows())])
-    sessions = with_session(told.sightings, told.credentials, accept_name_proof=False)
-    return {row.session_id: row.session_kind for row in sessions.collect()}
+    named = sessions(identities(told.sightings), told.credentials, accept_name_proof=False)
+    return {row.session_id: row.session_kind for row in named.collect()}
 
 
 def _of(said, instance):
