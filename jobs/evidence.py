@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from jobs.inputs import FILE_COLUMNS, InputFile, known_file
+from jobs.local_rows import local_rows
 from jobs.readers import file_uri, read_records
 from transforms import schemas
 from transforms.findings import at_least, bounded, calls, owed
@@ -68,7 +69,8 @@ def _files(warehouse: Warehouse, wanted: DataFrame) -> list[InputFile]:
     files = [(known_file(r), r) for r in rows]
     if not files:
         return []
-    uris = warehouse.spark.createDataFrame(
+    uris = local_rows(
+        warehouse.spark,
         [(f.path, file_uri(f.path), r.wanted_bits) for f, r in files],
         "path string, uri string, wanted_bits bigint",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from jobs.local_rows import local_rows
 from jobs.uris import file_uri
 from transforms import schemas
 
@@ -19,4 +20,4 @@ def file_rows(spark: SparkSession, reasons: Mapping[str, str | None]) -> DataFra
         {**nothing, "input_file": file_uri(path), "reject_reason": why, "tls_present": False}
         for path, why in reasons.items()
     ]
-    return spark.createDataFrame([tuple(row.values()) for row in rows], schemas.RECORDS)
+    return local_rows(spark, [tuple(row.values()) for row in rows], schemas.RECORDS)

@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 
 from jobs.inputs import FILE_COLUMNS, InputFile, known_file
 from jobs.judging import counted
+from jobs.local_rows import local_rows
 from jobs.readers import read_records
 from jobs.session import spark_session
 from jobs.tables import Warehouse
@@ -59,7 +60,8 @@ def follow(
 
 def _issued(warehouse: Warehouse, findings: Sequence[Mapping[str, Any]]) -> DataFrame:
     """Keys issued by a finding's session from its source, each once, in order of time."""
-    places = warehouse.spark.createDataFrame(
+    places = local_rows(
+        warehouse.spark,
         [(f["account_id"], f["session_name"], f["source"]) for f in findings],
         "issued_by_account_id string, issued_by_session_name string, issued_from string",
     ).distinct()

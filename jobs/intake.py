@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from jobs.errors import CredtrailError
+from jobs.local_rows import local_rows
 from jobs.readers import file_uri, read_records
 from jobs.tables import full_name
 from transforms import schemas
@@ -200,7 +201,7 @@ def _claim_rows(
         "path string, bytes bigint, modified_at timestamp, delivery_day date, format string, "
         "input_file string"
     )
-    return warehouse.spark.createDataFrame(rows, shape).select(
+    return local_rows(warehouse.spark, rows, shape).select(
         "*",
         F.lit(batch_id).cast("bigint").alias("batch_id"),
         F.lit("claimed").alias("state"),

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs.errors import Problem, SettingsError
+from jobs.local_rows import local_rows
 from jobs.show import plain
 
 if TYPE_CHECKING:
@@ -46,8 +47,7 @@ class IpRanges:
 
     def to_dataframe(self, spark: SparkSession) -> DataFrame:
         """Columns ``cidr_network``, ``prefix_length``, ``region``."""
-        rows = [(bytearray(network), length, region) for network, length, region in self.rows]
-        return spark.createDataFrame(rows, "cidr_network binary, prefix_length int, region string")
+        return local_rows(spark, self.rows, "cidr_network binary, prefix_length int, region string")
 
 
 def load_ip_ranges(file: str | None) -> IpRanges:

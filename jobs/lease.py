@@ -18,6 +18,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
 
 from jobs.errors import CredtrailError
+from jobs.local_rows import local_rows
 from jobs.tables import full_name
 from transforms import schemas
 
@@ -98,8 +99,8 @@ def acquire(warehouse: Warehouse, minutes: int) -> Lease:
 
 
 def _as_table(warehouse: Warehouse, holding: Holding) -> DataFrame:
-    return warehouse.spark.createDataFrame(
-        [holding], "token bigint, holder string, until double"
+    return local_rows(
+        warehouse.spark, [holding], "token bigint, holder string, until double"
     ).withColumn("until", F.timestamp_seconds("until"))
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
+from jobs.local_rows import local_rows
 from jobs.progress import Progress
 from transforms import schemas
 from transforms.findings import findings, life_cycle, of_gathered
@@ -211,7 +212,9 @@ def record(warehouse: Warehouse, lease: Lease, this: Run, error: BaseException |
         "coverage": this.coverage,
         "quality": None,
     }
-    rows: DataFrame = warehouse.spark.createDataFrame([row], schemas.RUNS.schema)
+    rows: DataFrame = local_rows(
+        warehouse.spark, [[row[name] for name in schemas.RUNS.columns]], schemas.RUNS.schema
+    )
     warehouse.append(schemas.RUNS, rows)
 
 

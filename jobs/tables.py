@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import functions as F
 
 from jobs.errors import InputError
+from jobs.local_rows import local_rows
 from transforms import schemas
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class Warehouse:
 
     def empty(self, table: Table) -> DataFrame:
         """No rows, in the shape of a table."""
-        return self.spark.createDataFrame([], table.schema)
+        return local_rows(self.spark, [], table.schema)
 
     def append(self, table: Table, rows: DataFrame) -> None:
         """Append rows; the caller knows that there are some."""

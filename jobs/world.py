@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from jobs.allowlist import Entry, load_allow_list
 from jobs.ip_ranges import IpRanges, load_ip_ranges
+from jobs.local_rows import local_rows
 from transforms.rules import LADDER_VERSION
 
 if TYPE_CHECKING:
@@ -92,6 +93,6 @@ def world(spark: SparkSession, knowledge: Knowledge, settings: Settings) -> Worl
     accounts = [(account,) for account in settings.accounts.ours]
     return World(
         aws_ranges=knowledge.ranges.to_dataframe(spark),
-        allow_list=spark.createDataFrame(entries, shape),
-        our_accounts=spark.createDataFrame(accounts, "account_id string"),
+        allow_list=local_rows(spark, entries, shape),
+        our_accounts=local_rows(spark, accounts, "account_id string"),
     )

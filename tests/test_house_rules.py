@@ -72,3 +72,16 @@ def test_joins_say_how():
                     wrong.append(f"{path.name}:{node.lineno}")
 
     assert wrong == []
+
+
+def test_rows_of_this_process_go_by_arrow():
+    """Only ``local_rows`` makes DataFrames of Python values; else Python workers start."""
+    makers = [
+        path.name
+        for folder in ("jobs", "transforms")
+        for path in _modules(folder)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr == "createDataFrame"
+    ]
+
+    assert makers == ["local_rows.py"]
