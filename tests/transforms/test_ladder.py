@@ -1590,14 +1590,26 @@ def test_every_rule_has_a_case_and_one_beside_it():
 
 
 @pytest.fixture(scope="module")
-def outcome(spark):
-    """All cases judged at once: {(session, source): verdict/severity}."""
+def found(spark):
+    """All cases judged at once: {(session, source): row}."""
     rows = [row for case in CASES.values() for row in case.rows]
-    result = judged(spark, rows, world(spark, ALLOWED, ours=[OURS, HUB]))
+    return verdicts(judged(spark, rows, world(spark, ALLOWED, ours=[OURS, HUB])))
+
+
+@pytest.fixture(scope="module")
+def outcome(found):
+    """What is said of all cases: {(session, source): verdict/severity}."""
     return {
         key: f"{row.verdict}/{'excused' if row.excused else row.severity}"
-        for key, row in verdicts(result).items()
+        for key, row in found.items()
     }
+
+
+def test_the_entry_that_excuses_is_told(found):
+    """Not another one that lasts longer, but does not name the rule."""
+    session = Instance("listed-console-by-one-of-two").session_id
+
+    assert "until 2026-03-02 (owner admin: office)" in found[session, "66.1.1.5"].reason
 
 
 @pytest.mark.parametrize("name", CASES)
