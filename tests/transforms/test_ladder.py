@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import date
 
 import pytest
+from pyspark.sql import functions as F
 
 from tests.factories import REGION, THIEF, Instance, by_admin, elastic, told
 from tests.judged import Allowed, judged, verdicts, world
@@ -394,6 +395,14 @@ def _acts(case: Callable[[str, str, list, dict], None]) -> None:
             (b, THIEF): "console_session/critical",
             (c, "AWS Internal"): "console_session/critical",
         },
+    )
+
+    a = i("console-after-restart")
+    case(
+        "console-after-restart",
+        "A console at the address that a restart brings goes further than one at an old home.",
+        [a.call(0), a.call(10, OTHER_AWS, **CONSOLE)],
+        {(a, OTHER_AWS): "console_session/critical"},
     )
 
     a, b = i("stopped"), i("just-stopped")
@@ -1004,6 +1013,18 @@ def _owners(case: Callable[[str, str, list, dict], None]) -> None:
         },
     )
 
+    ep, a = "vpce-0c07", i("before-the-assumed")
+    boxes, calls = behind("assumed-later", ep, unlisted, 4)
+    case(
+        "assumed-endpoint-after-a-stranger",
+        "It is told also where an instance of another account was behind it before.",
+        [*calls, a.call(0), a.through(0.05, ep, "10.30.0.20", unlisted)],
+        {
+            (a, f"{ep}/10.30.0.20"): "foreign_endpoint/critical",
+            (boxes[0], f"{ep}/10.30.0.1"): "foreign_endpoint/low",
+        },
+    )
+
     few, many = "vpce-0c02", "vpce-0c03"
     boxes, calls = behind("too-few", few, unlisted, 3)
     crowd, more = behind("too-small-a-share", many, unlisted, 4)
@@ -1106,6 +1127,18 @@ def _neighbours(case: Callable[[str, str, list, dict], None]) -> None:
             (b, "10.40.1.1"): "another_workload/high",
             (c, "10.40.1.1"): "unknown_private/medium",
         },
+    )
+
+    a, b = i("same-private"), i("same-private-box")
+    case(
+        "same-private-address",
+        "In another VPC of ours the private address of one's home is somebody else's.",
+        [
+            *[a.through(h, EP, "10.0.5.9", OURS) for h in (0, 7)],
+            *[b.through(h, HUB_EP, "10.0.5.9", HUB) for h in (0, 7)],
+            a.through(8, HUB_EP, "10.0.5.9", HUB),
+        ],
+        {(a, f"{HUB_EP}/10.0.5.9"): "another_workload/high"},
     )
 
     a, b = i("one-of-two"), i("other-of-two")
@@ -1236,22 +1269,26 @@ def _gateways(case: Callable[[str, str, list, dict], None]) -> None:
     )
 
     a, nat_eu = i("at-an-eu-nat"), "52.95.250.15"
+    b, crowded = i("at-a-crowded-eu-nat"), "52.95.250.16"
     abroad = [i(f"abroad-{n}", a.account) for n in range(3)]
+    crowd = [i(f"crowd-abroad-{n}", b.account) for n in range(4)]
     case(
         "nat-of-another-region",
-        "Instances of another region make no egress for those of this one.",
+        "Instances of another region make no egress for those of this one, and where it is one to "
+        "themselves, none of them holds it.",
         [
             *[
                 x.call(
                     0,
-                    nat_eu,
+                    gateway,
                     in_scope_issued_to=f"arn:aws:ec2:eu-west-1:{x.account}:instance/{x.id}",
                 )
-                for x in abroad
+                for boxes, gateway in ((abroad, nat_eu), (crowd, crowded))
+                for x in boxes
             ],
-            *[a.call(0), a.call(1, nat_eu)],
+            *[a.call(0), a.call(1, nat_eu), b.call(0), b.call(1, crowded)],
         ],
-        {(a, nat_eu): "another_workload/high"},
+        {(a, nat_eu): "another_workload/high", (b, crowded): "inside_aws/high"},
     )
 
     two, three, far = i("office-two"), i("office-three"), i("office-far")
@@ -1370,15 +1407,20 @@ def _moves(case: Callable[[str, str, list, dict], None]) -> None:
     )
 
     stay, abroad, day = fleet("staying", 4), fleet("moving-abroad", 4), fleet("moving-later", 4)
+    at_once, kept = fleet("staying-at-once", 4), "52.95.253.5"
+    v6, v6_new = fleet("moving-v6", 4), "2600:1f14:e2::1"
     mixed = [i(f"mixed-{n}", i(f"mixed-account-{n % 2}").account) for n in range(4)]
     last, old = "52.95.253.4", [i(f"long-gone-{n}", day[0].account) for n in range(5)]
     case(
         "no-fleet-moved",
-        "Nobody moved who goes on at the old gateway, into another region, or with instances of "
-        "another account; who left the old one a day before does not count.",
+        "Nobody moved who goes on at the old gateway, into another region, with instances of "
+        "another account, or by IPv6, which has no NAT gateways; who left the old one a day before "
+        "does not count.",
         [
             *[*move(stay, "52.95.253.1", "54.240.14.1"), *[x.call(2, "52.95.253.1") for x in stay]],
-            *move(abroad, "52.95.253.2", "54.72.14.2"),
+            *[x.call(h, kept) for x in at_once for h in (0.1, 2)],
+            *[x.call(1, "54.240.14.5") for x in at_once],
+            *[*move(abroad, "52.95.253.2", "54.72.14.2"), *move(v6, "2600:1f14:e1::1", v6_new)],
             *move(mixed, "52.95.253.3", "54.240.14.3"),
             *[x.call(0, last) for x in old],
             *[x.call(h, last) for x in day for h in range(0, 37, 6)],
@@ -1386,6 +1428,8 @@ def _moves(case: Callable[[str, str, list, dict], None]) -> None:
         ],
         {
             **{(x, "54.240.14.1"): "inside_aws/high" for x in stay},
+            **{(x, "54.240.14.5"): "inside_aws/high" for x in at_once},
+            **{(x, v6_new): "inside_aws/high" for x in v6},
             **{(x, "54.72.14.2"): "inside_aws/high" for x in abroad},
             **{(x, "54.240.14.3"): "inside_aws/high" for x in mixed},
             **{(x, "54.240.14.4"): "shared_egress/excused" for x in day},
@@ -1590,10 +1634,16 @@ def test_every_rule_has_a_case_and_one_beside_it():
 
 
 @pytest.fixture(scope="module")
-def found(spark):
-    """All cases judged at once: {(session, source): row}."""
+def result(spark):
+    """All cases judged at once."""
     rows = [row for case in CASES.values() for row in case.rows]
-    return verdicts(judged(spark, rows, world(spark, ALLOWED, ours=[OURS, HUB])))
+    return judged(spark, rows, world(spark, ALLOWED, ours=[OURS, HUB]))
+
+
+@pytest.fixture(scope="module")
+def found(result):
+    """What was judged: {(session, source): row}."""
+    return verdicts(result)
 
 
 @pytest.fixture(scope="module")
@@ -1625,3 +1675,12 @@ def test_case(name, outcome):
     actual = {key: said for key, said in outcome.items() if key[0].split("@")[0] in sessions}
 
     assert case.expected == actual, case.claim
+
+
+def test_an_epoch_begins_with_a_home(result):
+    """Who comes back begins an epoch; a suspicious source that breaks the silence begins none."""
+    a = Instance("suspicious-still")
+
+    homes = result.homes.where(F.col("session_id") == a.session_id).collect()
+
+    assert {(row.source, row.epoch) for row in homes} == {(a.home, 1), ("54.240.8.32", 2)}

@@ -136,6 +136,26 @@ case(
     ],
     {(neighbour.session_id, host.home): "another_workload/high"},
 )
+lonely = Workload("ecs_task", "lonely")
+visitor = Instance("visitor", lonely.account)
+case(
+    "no host",
+    "A task holds no address, not even one where no instance is seen.",
+    [
+        *[lonely.assumed(0), *[lonely.call(h) for h in (0.1, 6)]],
+        *[visitor.call(0), visitor.call(6, lonely.home)],
+    ],
+    {(visitor.session_id, lonely.home): "inside_aws/high"},
+)
+gateway = "52.95.250.40"
+late = Workload("ecs_task", "late")
+crowd = [Workload("ecs_task", f"behind-gateway-{n}", gateway, late.account) for n in range(3)]
+case(
+    "tasks behind a gateway",
+    "Where no instance is seen, many tasks make an egress as many instances do.",
+    [*[row for t in (late, *crowd) for row in (t.assumed(0), t.call(0.1))], late.call(1, gateway)],
+    {(late.session_id, gateway): "shared_egress/excused"},
+)
 behind = Workload("ecs_task", "behind", "10.9.1.20", Instance("hub").account)
 hub = Instance("hub")
 case(
