@@ -400,9 +400,9 @@ def _acts(case: Callable[[str, str, list, dict], None]) -> None:
     a = i("console-after-restart")
     case(
         "console-after-restart",
-        "A console at the address that a restart brings goes further than one at an old home.",
+        "A console at the address that a restart brings is one at home: nothing speaks of a thief.",
         [a.call(0), a.call(10, OTHER_AWS, **CONSOLE)],
-        {(a, OTHER_AWS): "console_session/critical"},
+        {(a, OTHER_AWS): "console_session/high"},
     )
 
     a, b = i("stopped"), i("just-stopped")
