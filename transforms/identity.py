@@ -25,7 +25,6 @@ _ASSUMED_ROLE = ":assumed-role/"
 
 PROOF_IN_SCOPE, PROOF_DELIVERY, PROOF_UNKNOWN_KEY = "in_scope_of", "delivery", "unknown key"
 
-
 _SESSION = (
     "account_id",
     "role_id",
@@ -49,50 +48,58 @@ def in_session(records: DataFrame, others: Collection[str] = ()) -> DataFrame:
         records: rows of ``schemas.RECORDS``.
         others: kinds of workload that are judged beside EC2 instances.
     """
-    arn, principal = F.col("arn"), F.col("principal_id")
-    role, name, proof, account = (F.col(f"_{n}") for n in ("role", "name", "proof", "account"))
-    by_arn, in_scope, judged = F.col("_by_arn"), F.col("_in_scope"), F.col("_judged")
-    assumed = records.withColumn("_assumed", F.substring_index(arn, _ASSUMED_ROLE, -1)).withColumns(
-        {
-            "_by_arn": F.coalesce(
-                arn.contains(_ASSUMED_ROLE) & F.col("_assumed").contains("/"), F.lit(False)
-            ),
-            "_in_scope": _in_scope_of_instance(),
-        }
-    )
-    named = assumed.withColumns(
-        {
-            "_role": F.when(by_arn, F.substring_index("_assumed", "/", 1)),
-            "_name": F.when(by_arn, F.substring_index("_assumed", "/", -1)).when(
-                principal.contains(":"), F.substring_index(principal, ":", -1)
-            ),
-            "_account": F.coalesce(
-                F.when(by_arn, _arn_part(arn, 5)), F.col("account_id"), F.col("issuer_account_id")
-            ),
-        }
-    )
-    proved = named.withColumn("_proof", _proof(name, role, principal, others)).withColumn(
-        "_judged",
-        (by_arn | F.coalesce(F.col("identity_type") == "AssumedRole", F.lit(False)))
-        & proof.isNotNull()
-        & name.isNotNull()
-        & account.isNotNull(),
-    )
+    arn, principal, name = F.col("arn"), F.col("principal_id"), F.col("_name")
+    in_scope, judged = F.col("_in_scope"), F.col("_judged")
     told = in_scope | _in_scope_of_function() if LAMBDA in others else in_scope
     session = {
-        "account_id": account,
+        "account_id": F.col("_account"),
         "role_id": _role_id(principal),
-        "role_arn": F.coalesce(F.col("issuer_arn"), _role_arn(arn, role)),
+        "role_arn": F.coalesce(F.col("issuer_arn"), _role_arn(arn, F.col("_role"))),
         "session_name": name,
         "instance_id": F.coalesce(F.when(in_scope, _issued_to_instance()), name),
         "instance_region": F.when(
             told, F.nullif(_arn_part(F.col("in_scope_issued_to"), 4), F.lit(""))
         ),
-        "proof": proof,
+        "proof": F.col("_proof"),
     }
-    return proved.select(
+    return _proved(_named(records), others).select(
         *records.columns,
         *[F.when(judged, session[name]).alias(f"session_{name}") for name in _SESSION],
+    )
+
+
+def _named(records: DataFrame) -> DataFrame:
+    """Records with what their ARN or principal names: role, session and account."""
+    arn, principal = F.col("arn"), F.col("principal_id")
+    by_arn, assumed = F.col("_by_arn"), F.col("_assumed")
+    is_assumed = arn.contains(_ASSUMED_ROLE) & assumed.contains("/")
+    account = F.when(by_arn, _arn_part(arn, 5))
+    return (
+        records.withColumn("_assumed", F.substring_index(arn, _ASSUMED_ROLE, -1))
+        .withColumn("_by_arn", F.coalesce(is_assumed, F.lit(False)))
+        .withColumns(
+            {
+                "_role": F.when(by_arn, F.substring_index(assumed, "/", 1)),
+                "_name": F.when(by_arn, F.substring_index(assumed, "/", -1)).when(
+                    principal.contains(":"), F.substring_index(principal, ":", -1)
+                ),
+                "_account": F.coalesce(account, F.col("account_id"), F.col("issuer_account_id")),
+            }
+        )
+    )
+
+
+def _proved(named: DataFrame, others: Collection[str]) -> DataFrame:
+    """Named records with what makes their session a workload's, and whether it is judged."""
+    name, role, proof = F.col("_name"), F.col("_role"), F.col("_proof")
+    is_session = F.col("_by_arn") | F.coalesce(
+        F.col("identity_type") == "AssumedRole", F.lit(False)
+    )
+    is_told = proof.isNotNull() & name.isNotNull() & F.col("_account").isNotNull()
+    return (
+        named.withColumn("_in_scope", _in_scope_of_instance())
+        .withColumn("_proof", _proof(name, role, F.col("principal_id"), others))
+        .withColumn("_judged", is_session & is_told)
     )
 
 

@@ -242,18 +242,18 @@ def _sighting(bucket_hours: int) -> dict[str, Column]:
     bucket = F.timestamp_seconds(
         F.floor(F.unix_seconds("event_time") / seconds).cast("bigint") * seconds
     )
-    in_session = F.col("session_session_name").isNotNull()
+    named = F.col("session_session_name").isNotNull()
     endpoint = F.col("vpc_endpoint_id")
     key = {
-        "source_ip_address": F.when(in_session, F.trim("source_ip_address")),
+        "source_ip_address": F.when(named, F.trim("source_ip_address")),
         "vpc_endpoint_id": endpoint,
         "vpc_endpoint_account_id": F.when(endpoint.isNotNull(), F.col("vpc_endpoint_account_id")),
-        "endpoint_region": F.when(in_session & endpoint.isNotNull(), F.col("aws_region")),
+        "endpoint_region": F.when(named & endpoint.isNotNull(), F.col("aws_region")),
         "recipient_account_id": F.col("recipient_account_id"),
-        "invoked_by": F.when(in_session, service_behind()),
-        "forwarded": F.when(in_session, is_forwarded()),
-        "agent_family": F.when(in_session, agent_family(F.col("user_agent"))),
-        "bucket": F.when(in_session, bucket),
+        "invoked_by": F.when(named, service_behind()),
+        "forwarded": F.when(named, is_forwarded()),
+        "agent_family": F.when(named, agent_family(F.col("user_agent"))),
+        "bucket": F.when(named, bucket),
     }
     return {name: key.get(name, F.col(f"session_{name}")) for name in _SIGHTING_KEY}
 
