@@ -59,4 +59,5 @@ def test_beyond_the_fold_nothing_is_new(spark):
         *[(HOME, "home"), (NEW, "restarted")],
         *[(NEW, "home"), (NEWER, "mismatch")],
     ]
+    assert _said(spark, stays, 3)[-1] == (NEWER, "mismatch")
     assert _said(spark, stays, 4)[-1] == (NEWER, "restarted")
