@@ -25,7 +25,7 @@ _ASSUMED_ROLE = ":assumed-role/"
 
 PROOF_IN_SCOPE, PROOF_DELIVERY, PROOF_UNKNOWN_KEY = "in_scope_of", "delivery", "unknown key"
 
-_SESSION = (
+SESSION_COLUMNS = (
     "account_id",
     "role_id",
     "role_arn",
@@ -34,11 +34,11 @@ _SESSION = (
     "instance_region",
     "proof",
 )
-SESSION_COLUMNS = tuple(f"session_{name}" for name in _SESSION)
+"""What is told of the session of a record."""
 
 
 def in_session(records: DataFrame, others: Collection[str] = ()) -> DataFrame:
-    """Records with :data:`SESSION_COLUMNS`: all null where it is no session that is judged.
+    """Records with :data:`SESSION_COLUMNS` as ``session_*``: null where no judged session calls.
 
     ``proof`` says why it is one: the word of AWS, the kind of workload where the role itself
     tells it, or else the key, which the AssumeRole calls settle later. In steps, as Spark
@@ -64,7 +64,7 @@ def in_session(records: DataFrame, others: Collection[str] = ()) -> DataFrame:
     }
     return _proved(_named(records), others).select(
         *records.columns,
-        *[F.when(judged, session[name]).alias(f"session_{name}") for name in _SESSION],
+        *[F.when(judged, session[name]).alias(f"session_{name}") for name in SESSION_COLUMNS],
     )
 
 

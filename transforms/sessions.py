@@ -25,14 +25,10 @@ BORROWED = (IMPERSONATED, SELF_ASSUMED)
 IDENTITY = ("account_id", "role_id", "role_arn", "session_name", "instance_id", "proof")
 """What records say of who makes a call."""
 
-_KEY = (
-    "account_id",
-    "recorded_role_id",
-    "recorded_role_arn",
-    "session_name",
-    "recorded_instance_id",
-    "proof",
-)
+_RECORDED = {name: f"recorded_{name}" for name in ("role_id", "role_arn", "instance_id")}
+"""What the session knows better than a single record does."""
+
+_KEY = tuple(_RECORDED.get(name, name) for name in IDENTITY)
 _NAME = ("account_id", "role_name", "session_name")
 
 
@@ -63,7 +59,7 @@ def sessions(
         accept_name_proof: trust an instance's name that no AssumeRole contradicts.
         others: kinds of workload that are judged beside EC2 instances.
     """
-    recorded = {f"recorded_{name}": F.col(name) for name in ("role_id", "role_arn", "instance_id")}
+    recorded = {kept: F.col(name) for name, kept in _RECORDED.items()}
     named = _with_role_id(
         identities.withColumns(recorded).withColumn("role_name", role_name(F.col("role_arn")))
     )
@@ -83,9 +79,7 @@ def sessions(
 
 def with_session(sightings: DataFrame, sessions: DataFrame) -> DataFrame:
     """Sightings of judged sessions with their session, from rows of :func:`sessions`."""
-    seen = sightings.withColumnsRenamed(
-        {name.removeprefix("recorded_"): name for name in _KEY if name.startswith("recorded_")}
-    )
+    seen = sightings.withColumnsRenamed(_RECORDED)
     same = reduce(and_, [F.col(f"seen.{name}").eqNullSafe(F.col(f"told.{name}")) for name in _KEY])
     more = [name for name in sessions.columns if name not in _KEY]
     return (

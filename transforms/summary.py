@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from transforms import marks, schemas
 from transforms.addresses import address_changes as changes_told
 from transforms.addresses import is_address_change
-from transforms.identity import in_session, may_be_workload
+from transforms.identity import SESSION_COLUMNS, in_session, may_be_workload
 from transforms.source import (
     NONE,
     agent_family,
@@ -38,13 +38,7 @@ FILE, SIGHTING, CREDENTIAL, CHANGE, REJECT = range(5)
 _PRE_SIGNED_S3_CALLS = ("GetObject", "HeadObject", "PutObject", "UploadPart")
 
 _SIGHTING_KEY = (
-    "account_id",
-    "role_id",
-    "role_arn",
-    "session_name",
-    "instance_id",
-    "instance_region",
-    "proof",
+    *SESSION_COLUMNS,
     "source_ip_address",
     "vpc_endpoint_id",
     "vpc_endpoint_account_id",
