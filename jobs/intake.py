@@ -18,6 +18,8 @@ from jobs.readers import file_uri, read_records
 from jobs.tables import full_name
 from transforms import schemas
 from transforms.summary import (
+    CHANGE,
+    CREDENTIAL,
     SIGHTING,
     SUMMARY_VERSION,
     address_changes,
@@ -91,11 +93,11 @@ def take_in(
         schemas.INPUT_FILES, claimed.drop("input_file").withColumn("change", F.lit("claim"))
     )
     readable = [file for file in files if file.bytes <= settings.inputs.max_file_bytes]
-    records = read_records(warehouse.spark, readable, settings.inputs.max_record_chars)
+    records = read_records(warehouse.spark, readable)
     summarised = summary(records, settings.method.bucket_hours, settings.workloads.judged).persist()
     try:
         counted = _with_counts(claimed, summarised, settings.inputs.max_file_bytes).persist()
-        counts = _append(warehouse, summarised, counted, batch_id)
+        counts = _append(warehouse, summarised, counted, batch_id, settings)
         lease.keep()
         _count(warehouse, counted, batch_id, lease.token, len(files))
         counted.unpersist()
@@ -120,7 +122,11 @@ def _with_counts(claimed: DataFrame, summarised: DataFrame, max_file_bytes: int)
 
 
 def _append(
-    warehouse: Warehouse, summarised: DataFrame, counted: DataFrame, batch_id: int
+    warehouse: Warehouse,
+    summarised: DataFrame,
+    counted: DataFrame,
+    batch_id: int,
+    settings: Settings,
 ) -> dict[str, int]:
     """Append the parts of a summary that have rows; return how many each has."""
     whole_files = counted.where("unread is not null").select(
@@ -130,7 +136,7 @@ def _append(
         F.lit(None).cast("string").alias("record"),
     )
     rejected = (
-        rejects(summarised)
+        rejects(summarised, settings.inputs.max_record_chars)
         .union(whole_files)
         .join(counted.select("input_file", "path", "delivery_day"), on="input_file", how="inner")
         .withColumn("rejected_on", F.col("delivery_day"))
@@ -144,22 +150,25 @@ def _append(
     )
     parts = {
         schemas.SIGHTINGS: sightings(summarised, batch_id),
-        schemas.CREDENTIALS: credentials(summarised, batch_id),
+        schemas.CREDENTIALS: credentials(summarised, batch_id, settings.workloads.judged),
         schemas.ADDRESS_CHANGES: address_changes(summarised, batch_id),
         schemas.INVENTORY: inventory(summarised, batch_id),
         schemas.REJECTS: rejected,
     }
-    sizes = totals | _sums(
+    there = _sums(
         summarised,
         sightings=F.count("session_name"),
-        credentials=F.count("credential"),
-        address_changes=F.count("change"),
+        credentials=F.count_if(F.col("kind") == CREDENTIAL),
+        address_changes=F.count_if(F.col("kind") == CHANGE),
         inventory=F.count_if(F.col("kind") == SIGHTING),
     )
-    for table, rows in parts.items():
-        if sizes[table.name]:
-            warehouse.append(table, rows)
-    return {name: size for name, size in sizes.items() if name != "inventory"}
+    there["rejects"] = totals["rejects"]
+    added = {
+        table.name: warehouse.append(table, rows) if there[table.name] else 0
+        for table, rows in parts.items()
+    }
+    del added["inventory"], added["rejects"]
+    return totals | added
 
 
 def _sums(rows: DataFrame, **aggregates: Column) -> dict[str, int]:

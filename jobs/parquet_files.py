@@ -30,7 +30,7 @@ _NO_TIMES = "no CloudTrail as Athena and Glue store it: no column eventtime. The
 _NAMED_COLUMNS = 20
 
 
-def read_parquet(spark: SparkSession, files: list[InputFile], max_record_chars: int) -> DataFrame:
+def read_parquet(spark: SparkSession, files: list[InputFile]) -> DataFrame:
     """``schemas.RECORDS`` of Parquet files, whatever their columns.
 
     Raises:
@@ -52,7 +52,7 @@ def read_parquet(spark: SparkSession, files: list[InputFile], max_record_chars: 
             groups[needed] += like
         else:
             words |= dict.fromkeys(like, _NO_TIMES.format(_names(stored)))
-    parts = [_rows(spark, *group, max_record_chars) for group in groups.items()]
+    parts = [_rows(spark, *group) for group in groups.items()]
     if words or not parts:
         parts.append(file_rows(spark, words))
     return reduce(DataFrame.union, parts)
@@ -100,9 +100,7 @@ def _needed(path: str, stored: StructType) -> StructType:
         raise InputError(msg) from error
 
 
-def _rows(
-    spark: SparkSession, columns: StructType, paths: list[str], max_record_chars: int
-) -> DataFrame:
+def _rows(spark: SparkSession, columns: StructType, paths: list[str]) -> DataFrame:
     rows = (
         _reader(spark)
         .schema(columns)
@@ -113,7 +111,7 @@ def _rows(
             F.col("_metadata.row_index").alias("row_index"),
         )
     )
-    return parquet_records(rows, max_record_chars)
+    return parquet_records(rows)
 
 
 def _names(stored: StructType) -> str:

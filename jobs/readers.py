@@ -29,13 +29,12 @@ if TYPE_CHECKING:
 __all__ = ["READERS", "file_uri", "read_records", "row_counts"]
 
 
-def read_records(spark: SparkSession, files: list[InputFile], max_record_chars: int) -> DataFrame:
+def read_records(spark: SparkSession, files: list[InputFile]) -> DataFrame:
     """``schemas.RECORDS`` of files.
 
     Args:
         spark: the session to read with.
         files: what to read, each by the reader of its format.
-        max_record_chars: bound on the text that is kept of a reject.
 
     Raises:
         InputError: a column of a file is of a type that cannot be used.
@@ -44,11 +43,11 @@ def read_records(spark: SparkSession, files: list[InputFile], max_record_chars: 
     for file in files:
         if "://" in file.path or Path(file.path).exists():
             by_format[file.format].append(file)
-    parts = [READERS[name](spark, found, max_record_chars) for name, found in by_format.items()]
+    parts = [READERS[name](spark, found) for name, found in by_format.items()]
     return reduce(DataFrame.union, parts) if parts else file_rows(spark, {})
 
 
-def read_json(spark: SparkSession, files: list[InputFile], max_record_chars: int) -> DataFrame:
+def read_json(spark: SparkSession, files: list[InputFile]) -> DataFrame:
     """``schemas.RECORDS`` of JSON files, each of them read whole.
 
     Spark skips files of no bytes. They hold no record, unless they should be packed.
@@ -60,11 +59,11 @@ def read_json(spark: SparkSession, files: list[InputFile], max_record_chars: int
         .load([load_path(file.path) for file in files])
         .select("value", F.col("_metadata.file_path").alias("input_file"))
     )
-    records = json_records(texts, max_record_chars)
+    records = json_records(texts)
     return records.union(file_rows(spark, dict.fromkeys(empty))) if empty else records
 
 
-READERS: dict[str, Callable[[SparkSession, list[InputFile], int], DataFrame]] = {
+READERS: dict[str, Callable[[SparkSession, list[InputFile]], DataFrame]] = {
     JSON: read_json,
     PARQUET: read_parquet,
 }

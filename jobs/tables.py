@@ -77,9 +77,11 @@ class Warehouse:
         """No rows, in the shape of a table."""
         return local_rows(self.spark, [], table.schema)
 
-    def append(self, table: Table, rows: DataFrame) -> None:
-        """Append rows; the caller knows that there are some."""
+    def append(self, table: Table, rows: DataFrame) -> int:
+        """Append rows, and return how many; the caller knows that there may be some."""
         rows.select(*table.columns).writeTo(full_name(table)).append()
+        added = self._loaded(table).currentSnapshot().summary().get("added-records")
+        return int(added or 0)
 
     def publish(
         self,
@@ -123,14 +125,16 @@ class Warehouse:
 
     def head(self, table: Table) -> int | None:
         """Id of the current snapshot of a table; none while it is empty."""
+        snapshot = self._loaded(table).currentSnapshot()
+        return None if snapshot is None else int(snapshot.snapshotId())
+
+    def _loaded(self, table: Table) -> Any:  # noqa: ANN401 - Iceberg's own object
         spark: Any = self.spark
         jvm = spark.sparkContext._jvm  # noqa: SLF001 - nothing public tells of snapshots
-        loaded = jvm.org.apache.iceberg.spark.Spark3Util.loadIcebergTable(
+        return jvm.org.apache.iceberg.spark.Spark3Util.loadIcebergTable(
             spark._jsparkSession,  # noqa: SLF001
             full_name(table),
         )
-        snapshot = loaded.currentSnapshot()
-        return None if snapshot is None else int(snapshot.snapshotId())
 
     def heads(self, tables: Iterable[Table]) -> str:
         """Current snapshot of each table, as JSON text."""
