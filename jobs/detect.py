@@ -11,6 +11,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from jobs import cli, evidence, findings, intake, judging, lease, runs
+from jobs.extent import is_small
 from jobs.inputs import InputFile, choose, list_input
 from jobs.runs import Run
 from jobs.session import spark_session
@@ -35,7 +36,8 @@ def run(args: argparse.Namespace) -> int:
         this.progress.warn(warning)
     files = list_files(this)
     with this.progress.stage("start Spark"):
-        spark = spark_session(settings.spark, args.warehouse)
+        small = is_small(files, args.warehouse)
+        spark = spark_session(settings.spark, args.warehouse, small=small)
     detect(spark, this, files)
     return findings.show(args.warehouse, args.format, args.min_severity)
 

@@ -41,7 +41,10 @@ def gather(
     max_calls = settings.evidence.max_calls
     records = read_records(warehouse.spark, files)
     names = [row.session_name for row in wanted.select("session_name").distinct().collect()]
-    found = calls(records.where(may_name(names)), wanted, max_calls, settings.workloads.judged)
+    # Kept, for what is asked of these few would else be asked of all in one method that is too
+    # large for Java to compile.
+    named = records.where(may_name(names)).localCheckpoint()
+    found = calls(named, wanted, max_calls, settings.workloads.judged)
     kept = warehouse.scan(schemas.FINDING_CALLS).join(
         F.broadcast(wanted.select("finding_id").distinct()), on="finding_id", how="left_semi"
     )

@@ -153,7 +153,8 @@ def summary(records: DataFrame, bucket_hours: int, others: Collection[str] = ())
         others: kinds of workload that are judged beside EC2 instances.
     """
     seconds = bucket_hours * 3600
-    rows = _rows(_with_facts(records, seconds), bool(others))
+    rows = _with_facts(_split(records, any_name=bool(others)), seconds)
+    rows = _keyed(rows, any_name=bool(others))
     groups = rows.groupBy("kind", *_AS_WRITTEN, "rare", "input_file").agg(*_merged(_FACTS))
     return _read(groups, seconds, others)
 
@@ -330,10 +331,36 @@ def _merged(names: Iterable[str]) -> list[Column]:
     return [_FACTS[name](F.col(name)).alias(name) for name in names]
 
 
-def _with_facts(records: DataFrame, bucket_seconds: int) -> DataFrame:
-    """Records with what calls are counted by; only plain comparisons, as every event pays."""
+def _split(records: DataFrame, *, any_name: bool) -> DataFrame:
+    """A row for each kind of row that a record becomes.
+
+    Before the facts are told, though each is then told twice: Spark starts a method of its own
+    here, and Java leaves methods of more than 8,000 bytes uncompiled.
+    """
+    return records.withColumn("maybe", _may_be_session(any_name=any_name)).select(
+        "*", F.explode(_kinds(any_name=any_name)).alias("kind")
+    )
+
+
+def _with_facts(split: DataFrame, bucket_seconds: int) -> DataFrame:
+    """Rows with what calls are counted by; only plain comparisons, as every event pays."""
     seconds = F.unix_seconds("event_time")
-    return records.withColumns(
+    of_call = {
+        "errors": F.col("error_code").isNotNull().cast("int"),
+        "issued_min": F.col("credential_issued_at"),
+        "issued_max": F.col("credential_issued_at"),
+        "key_age_max": seconds - F.unix_seconds("credential_issued_at"),
+        "marks": marks.marks(
+            F.col("event_name"),
+            F.col("event_category"),
+            F.col("credential_from_console"),
+            F.col("tls_version"),
+            F.col("error_code"),
+        ),
+        "first_recon": F.when(marks.is_recon(F.col("event_name")), F.col("event_time")),
+        "file_bits": file_bit(F.col("input_file")),
+    }
+    return split.withColumns(
         {
             "bucket": F.floor(seconds / bucket_seconds).cast("int"),
             "told": _told(),
@@ -341,20 +368,8 @@ def _with_facts(records: DataFrame, bucket_seconds: int) -> DataFrame:
             "first_seen": F.col("event_time"),
             "last_seen": F.col("event_time"),
             "calls": F.col("event_time").isNotNull().cast("int"),
-            "errors": F.col("error_code").isNotNull().cast("int"),
             "rejected": F.col("reject").isNotNull().cast("int"),
-            "issued_min": F.col("credential_issued_at"),
-            "issued_max": F.col("credential_issued_at"),
-            "key_age_max": seconds - F.unix_seconds("credential_issued_at"),
-            "marks": marks.marks(
-                F.col("event_name"),
-                F.col("event_category"),
-                F.col("credential_from_console"),
-                F.col("tls_version"),
-                F.col("error_code"),
-            ),
-            "first_recon": F.when(marks.is_recon(F.col("event_name")), F.col("event_time")),
-            "file_bits": file_bit(F.col("input_file")),
+            **{name: F.when(_is(SIGHTING), fact) for name, fact in of_call.items()},
         }
     )
 
@@ -378,18 +393,15 @@ def _is_told(bit: int) -> Column:
     return F.col("told").bitwiseAND(bit) != 0
 
 
-def _rows(events: DataFrame, any_name: bool) -> DataFrame:  # noqa: FBT001
+def _keyed(rows: DataFrame, *, any_name: bool) -> DataFrame:
     """The short rows of all records, with the key they are first grouped by."""
-    split = events.withColumn("maybe", _may_be_session(any_name)).select(
-        "*", F.explode(_kinds(any_name)).alias("kind")
-    )
     is_call = _is(SIGHTING)
     is_rare = _is(CREDENTIAL) | _is(CHANGE)
     key = {
         name: F.when(is_rare | (is_call & counts), F.col(name))
-        for name, counts in _told_of_calls(any_name).items()
+        for name, counts in _told_of_calls(any_name=any_name).items()
     }
-    return split.select(
+    return rows.select(
         "kind",
         *[column.alias(name) for name, column in key.items()],
         F.when(is_rare | _is(REJECT), F.struct(*_RARE)).alias("rare"),
@@ -398,7 +410,7 @@ def _rows(events: DataFrame, any_name: bool) -> DataFrame:  # noqa: FBT001
     )
 
 
-def _told_of_calls(any_name: bool) -> dict[str, Column]:  # noqa: FBT001
+def _told_of_calls(*, any_name: bool) -> dict[str, Column]:
     """What calls are combined by, and when it counts; elsewhere it is left out.
 
     Of calls that are no session's only what the inventory needs. A key counts where nothing
@@ -417,7 +429,7 @@ def _told_of_calls(any_name: bool) -> dict[str, Column]:  # noqa: FBT001
     }
 
 
-def _may_be_session(any_name: bool) -> Column:  # noqa: FBT001
+def _may_be_session(*, any_name: bool) -> Column:
     """A cheap look: all calls of judged sessions pass, and few others."""
     if any_name:
         return F.lit(True)
@@ -477,7 +489,7 @@ def _sighting(bucket_seconds: int) -> dict[str, Column]:
     return {name: key.get(name, F.col(f"session_{name}")) for name in _SIGHTING_KEY}
 
 
-def _kinds(any_name: bool) -> Column:  # noqa: FBT001
+def _kinds(*, any_name: bool) -> Column:
     """The rows one record becomes. A file marker (no event, no reject) is a file row alone."""
 
     def rows(*kinds: int) -> Column:
@@ -486,7 +498,7 @@ def _kinds(any_name: bool) -> Column:  # noqa: FBT001
     is_event = F.col("event_time").isNotNull()
     return (
         F.when(F.col("reject").isNotNull(), rows(FILE, REJECT))
-        .when(is_event & _may_be_credential(any_name), rows(FILE, SIGHTING, CREDENTIAL))
+        .when(is_event & _may_be_credential(any_name=any_name), rows(FILE, SIGHTING, CREDENTIAL))
         .when(is_event & is_address_change(), rows(FILE, SIGHTING, CHANGE))
         .when(is_event, rows(FILE, SIGHTING))
         .otherwise(rows(FILE))
@@ -503,7 +515,7 @@ def _is_assume_role() -> Column:
     )
 
 
-def _may_be_credential(any_name: bool) -> Column:  # noqa: FBT001
+def _may_be_credential(*, any_name: bool) -> Column:
     """A successful AssumeRole that may name a workload session, or was made by one.
 
     A cheap look at the text of its parameters; they are read where that finds something.
