@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
 import time
-from contextlib import contextmanager
+import urllib.request
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -135,7 +137,7 @@ SCRIPT = """
     from jobs import cli, lease
     from jobs.tables import Warehouse
 
-    trail, warehouse, how = sys.argv[1:4]
+    trail, warehouse, how, together = sys.argv[1:5]
     acquire, free, writing = lease.acquire, lease._when_free, Warehouse.writing
 
     def short(warehouse, minutes, wait_minutes):
@@ -143,8 +145,8 @@ SCRIPT = """
 
     def both_saw_it_free(*args):
         row = free(*args)
-        Path(warehouse, f"ready-{os.getpid()}").touch()
-        while len(list(Path(warehouse).glob("ready-*"))) < 2:
+        Path(together, f"ready-{os.getpid()}").touch()
+        while len(list(Path(together).glob("ready-*"))) < 2:
             time.sleep(0.05)
         return row
 
@@ -156,7 +158,7 @@ SCRIPT = """
 
     if how == "stopped":
         lease.acquire, Warehouse.writing = short, stopping
-    else:
+    if how == "at once":
         lease._when_free = both_saw_it_free
     sys.exit(cli.main(["detect", "--input", trail, "--warehouse", warehouse]))
 """
@@ -167,7 +169,7 @@ def start(folder, trail, warehouse, how):
     script = folder / "run.py"
     script.write_text(textwrap.dedent(SCRIPT))
     return subprocess.Popen(
-        [sys.executable, script, trail, warehouse, how],
+        [sys.executable, script, trail, warehouse, how, folder],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -176,19 +178,50 @@ def start(folder, trail, warehouse, how):
     )
 
 
+def two_at_once(folder, trail, warehouse):
+    """Two processes that both see a free lease: what each said, by its exit code."""
+    pair = [start(folder, trail, warehouse, "at once") for _ in range(2)]
+    said = {}
+    for process in pair:
+        text = process.communicate(timeout=300)[1]
+        said[process.returncode] = text
+    assert sorted(said) == [0, 1], said
+    return said
+
+
 def test_two_first_runs_at_once(trail, undisturbed, tmp_path):
-    """Two processes make a warehouse and see a free lease: one works, the other ends and is told."""
+    """Two processes make a warehouse and see a free lease: one works, the other ends."""
     warehouse = tmp_path / "warehouse"
-    warehouse.mkdir()
 
-    pair = [start(tmp_path, trail, warehouse, "at once") for _ in range(2)]
-    said = {process.wait() or 0: process.stderr.read() for process in pair}
+    said = two_at_once(tmp_path, trail, warehouse)
 
-    assert sorted(said) == [0, 1]
     assert "Another run took the lease of this warehouse at the same moment." in said[1]
     assert "Traceback" not in said[1]
     assert whole(warehouse) == undisturbed
     assert len(rows(warehouse, "writer")) == len(rows(warehouse, "runs")) == 1
+
+
+def wait_until_stopped(process):
+    """Wait until a process has stopped itself, and its lease of three seconds is over."""
+    while Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.1)
+    time.sleep(4)
+
+
+def gone_on(process):
+    """Let a process go on; it must fail. Return what it said."""
+    os.killpg(process.pid, signal.SIGCONT)
+    said = process.communicate(timeout=300)[1]
+    assert process.returncode == 1, said
+    return said
+
+
+def end(process):
+    """End a process and its JVM, whatever happened."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
 
 
 def test_a_stopped_process_is_fenced(spark, trail, undisturbed, tmp_path):
@@ -196,20 +229,13 @@ def test_a_stopped_process_is_fenced(spark, trail, undisturbed, tmp_path):
     warehouse = tmp_path / "warehouse"
     stopped = start(tmp_path, trail, warehouse, "stopped")
     try:
-        while Path(f"/proc/{stopped.pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
-            assert stopped.poll() is None, stopped.stderr.read()
-            time.sleep(0.1)
-        time.sleep(4)
+        wait_until_stopped(stopped)
         run(trail, warehouse)
         after = snapshots(warehouse)
-        os.killpg(stopped.pid, signal.SIGCONT)
-        said = stopped.communicate(timeout=120)[1]
+        said = gone_on(stopped)
     finally:
-        if stopped.poll() is None:
-            os.killpg(stopped.pid, signal.SIGKILL)
-            stopped.communicate()
+        end(stopped)
 
-    assert stopped.returncode == 1
     assert "took this warehouse over while this one was paused" in said
     assert "Traceback" not in said
     assert snapshots(warehouse) == after
@@ -274,3 +300,86 @@ def test_a_lease_given_back_fences_nobody(spark, tmp_path):
 
     assert "credtrail.token" not in usual
     assert taken_over["credtrail.token"] == "3"
+
+
+@pytest.fixture
+def glue(tmp_path, monkeypatch):
+    """A bucket and a Glue catalog that refuses stale versions; the environment leads there."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = (tmp_path / "moto.log").open("w")
+    server = subprocess.Popen(
+        [sys.executable, ROOT / "tests" / "glue.py", str(port)], stdout=log, stderr=log
+    )
+    url = f"http://127.0.0.1:{port}"
+    for name, value in {
+        "AWS_ENDPOINT_URL": url,
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }.items():
+        monkeypatch.setenv(name, value)
+    try:
+        for _ in range(100):
+            with suppress(OSError), urllib.request.urlopen(url, timeout=1):
+                break
+            time.sleep(0.1)
+        yield _bucket()
+    finally:
+        server.terminate()
+        server.wait()
+        log.close()
+
+
+def _bucket():
+    import boto3
+
+    boto3.client("s3").create_bucket(Bucket="warehouse")
+    return "s3://warehouse/credtrail"
+
+
+def test_the_stand_in_refuses_a_stale_version(glue):
+    """What the tests below rest on: Glue refuses an update of a version that is no longer."""
+    import boto3
+
+    client = boto3.client("glue")
+    client.create_database(DatabaseInput={"Name": "d"})
+    client.create_table(DatabaseName="d", TableInput={"Name": "t"})
+    version = client.get_table(DatabaseName="d", Name="t")["Table"]["VersionId"]
+    update = {"DatabaseName": "d", "TableInput": {"Name": "t"}, "VersionId": version}
+
+    client.update_table(**update)
+
+    with pytest.raises(client.exceptions.ConcurrentModificationException):
+        client.update_table(**update)
+
+
+def test_two_first_runs_at_once_on_glue(trail, undisturbed, tmp_path, glue):
+    """The same code on S3 and Glue: one of two processes works, the other ends."""
+    said = two_at_once(tmp_path, trail, glue)
+
+    assert "Another run took the lease of this warehouse at the same moment." in said[1]
+    assert "Traceback" not in said[1]
+    assert whole(glue) == undisturbed
+    assert len(rows(glue, "writer")) == len(rows(glue, "runs")) == 1
+
+
+def test_a_stopped_process_is_fenced_on_glue(trail, undisturbed, tmp_path, glue):
+    """On Glue, too, what a run publishes after another took over is seen by nobody."""
+    stopped = start(tmp_path, trail, glue, "stopped")
+    try:
+        wait_until_stopped(stopped)
+        second = start(tmp_path, trail, glue, "as ever")
+        told = second.communicate(timeout=300)[1]
+        assert second.returncode == 0, told
+        after = snapshots(glue)
+        said = gone_on(stopped)
+    finally:
+        end(stopped)
+
+    assert "took this warehouse over while this one was paused" in said
+    assert snapshots(glue) == after
+    assert whole(glue) == undisturbed
