@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 STAGED = "write.wap.enabled"
 """Iceberg's property of a table whose writes can be staged."""
 
-_TOKEN = "credtrail.token"  # noqa: S105 - the name of a property
+_STAMP = "credtrail.fence"
 _MARK = "spark.wap.id"
 _CONFLICT = "org.apache.iceberg.exceptions.CommitFailedException"
 _TRIES = 10
@@ -94,7 +94,7 @@ def stamp(spark: SparkSession, names: Iterable[str], token: int) -> None:
 
         def stamped(base: Any, builder: Any, name: str = name) -> Any:  # noqa: ANN401
             _refuse_older(base, name, token)
-            return builder.setProperties({_TOKEN: str(token)})
+            return builder.setProperties({_STAMP: str(token)})
 
         _swap(spark, load_table(spark, name).operations(), stamped)
 
@@ -125,7 +125,7 @@ def _marked(base: Any, mark: str) -> Any:  # noqa: ANN401
 
 
 def _refuse_older(base: Any, name: str, token: int) -> None:  # noqa: ANN401
-    if int(base.property(_TOKEN, "0")) > token:
+    if int(base.property(_STAMP, "0")) > token:
         raise _overtaken(name)
 
 

@@ -20,7 +20,7 @@ from jobs.fence import FencedError
 from jobs.session import spark_session
 from jobs.simulate import simulate
 from jobs.tables import Warehouse
-from tests.runs import SMALL, results, rows, run, snapshots
+from tests.runs import SMALL, judging_once, results, rows, run, snapshots
 
 ROOT = Path(__file__).parents[1]
 PAUSES = (
@@ -41,6 +41,14 @@ def trail(tmp_path_factory):
     simulate(folder, stories="T01", accounts=1, instances=2, days=1)
     (folder / "AWSLogs" / "cut.json").write_text('{"Records": [{"eventVersion"')
     return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _judged_once(tmp_path_factory):
+    """The same trail is judged over and over: once is enough."""
+    with pytest.MonkeyPatch.context() as patch:
+        judging_once(patch, tmp_path_factory.mktemp("verdicts"))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -298,8 +306,8 @@ def test_a_lease_given_back_fences_nobody(spark, tmp_path):
     lease.acquire(warehouse, 30)
     taken_over = {row.key: row.value for row in warehouse.spark.sql(properties).collect()}
 
-    assert "credtrail.token" not in usual
-    assert taken_over["credtrail.token"] == "3"
+    assert "credtrail.fence" not in usual
+    assert taken_over["credtrail.fence"] == "3"
 
 
 @pytest.fixture

@@ -19,11 +19,11 @@ import pytest
 from jobs import detect, intake
 from jobs.failures import FailedError
 from jobs.simulate import simulate
-from tests.runs import results, rows, run
+from tests.runs import judging_once, results, rows, run
 
 ROOT = Path(__file__).parents[1]
 MOUNT, UNMOUNT = shutil.which("mount") or "mount", shutil.which("umount") or "umount"
-SHARES = (0.05, 0.3, 0.6, 0.9)
+SHARES = (0.05, 0.4, 0.8)
 """Sizes of a disk, as shares of what an undisturbed run takes."""
 
 
@@ -33,6 +33,14 @@ def trail(tmp_path_factory):
     folder = tmp_path_factory.mktemp("faults") / "trail"
     simulate(folder, stories="T01", accounts=1, instances=2, days=1)
     return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _judged_once(tmp_path_factory):
+    """The same trail is judged over and over: once is enough."""
+    with pytest.MonkeyPatch.context() as patch:
+        judging_once(patch, tmp_path_factory.mktemp("verdicts"))
+        yield
 
 
 @pytest.fixture(scope="module")
