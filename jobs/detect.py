@@ -90,6 +90,7 @@ def detect(spark: SparkSession, this: Run, files: list[InputFile]) -> None:
 
 def _give_up(warehouse: Warehouse, held: lease.Lease, this: Run, error: BaseException) -> None:
     """Record a run that failed, and give its lease back; what failed first is what must be told."""
+    held.over.set()
     if isinstance(error, lease.LeaseError | FencedError):
         return
     with contextlib.suppress(Exception):

@@ -99,6 +99,15 @@ def stamp(spark: SparkSession, names: Iterable[str], token: int) -> None:
         _swap(spark, load_table(spark, name).operations(), stamped)
 
 
+def set_property(spark: SparkSession, name: str, key: str, value: str) -> None:
+    """Set a property of a table, without a job of Spark, which might have to wait for others."""
+    _swap(
+        spark,
+        load_table(spark, name).operations(),
+        lambda _, builder: builder.setProperties({key: value}),
+    )
+
+
 def _swap(spark: SparkSession, operations: Any, change: Callable[[Any, Any], Any]) -> None:  # noqa: ANN401
     """Replace the metadata of a table that nobody has replaced meanwhile; else look again."""
     jvm: Any = spark.sparkContext._jvm  # noqa: SLF001

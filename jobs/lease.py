@@ -11,8 +11,10 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+import threading
 import time
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,6 +24,7 @@ from pyspark.sql import functions as F
 
 from jobs.errors import CredtrailError
 from jobs.failures import all_said
+from jobs.fence import load_table, set_property
 from jobs.local_rows import local_rows
 from jobs.tables import full_name
 from transforms import schemas
@@ -38,6 +41,13 @@ _AT_ONCE = (
 )
 _LOOK_EVERY = 5.0
 """Seconds between looks at a lease that is waited for."""
+
+_NAME = full_name(schemas.WRITER)
+_RENEWED = "credtrail.renewed"
+"""Property of ``writer``: token of the holder that renewed its lease last, and until when."""
+
+_RENEWALS = 4
+"""How often a living run renews its lease while it lasts."""
 
 _PARTS = 4
 _DEAD = ("Z", "X", "x")
@@ -64,10 +74,10 @@ class Lease:
     token: int
     holder: str
     minutes: int
-    until: float
+    over: threading.Event = field(default_factory=threading.Event)
 
     def keep(self) -> None:
-        """Check that the lease is still ours, and extend it once half of it is over.
+        """Check that the lease is still ours.
 
         Raises:
             LeaseError: another run has taken it: what follows must not be written.
@@ -80,9 +90,20 @@ class Lease:
                 f"{self.minutes} minutes. Nothing more is written; run detect again."
             )
             raise LeaseError(msg)
-        if time.time() > self.until - self.minutes * 30:
-            self.until = time.time() + self.minutes * 60
-            _update(self.warehouse, self.token, Holding(self.token, self.holder, self.until))
+
+    def renew_until_over(self) -> None:
+        """Let a thread renew the lease until it is given back: a stage may take longer than it.
+
+        A run that is paused renews nothing. To renew a lease that is lost has no effect.
+        """
+
+        def renewing() -> None:
+            while not self.over.wait(self.minutes * 60 / _RENEWALS):
+                until = time.time() + self.minutes * 60
+                with suppress(Exception):  # the next look at the lease finds out
+                    set_property(self.warehouse.spark, _NAME, _RENEWED, f"{self.token} {until}")
+
+        threading.Thread(target=renewing, name="lease", daemon=True).start()
 
     def is_ours(self) -> bool:
         """Tell whether nobody has taken it."""
@@ -93,6 +114,7 @@ class Lease:
 
     def release(self) -> None:
         """Give the lease back, if it is still ours."""
+        self.over.set()
         if self.is_ours():
             _update(self.warehouse, self.token, Holding(self.token, "", time.time()))
 
@@ -109,15 +131,15 @@ def acquire(warehouse: Warehouse, minutes: int, wait_minutes: int = 0) -> Lease:
         LeaseError: another run has it, or took it at the same moment.
     """
     row = _when_free(warehouse, time.time() + wait_minutes * 60)
-    until = time.time() + minutes * 60
-    taken = Holding(row.token + 1 if row else 1, _this_process(), until)
+    taken = Holding(row.token + 1 if row else 1, _this_process(), time.time() + minutes * 60)
     _update(warehouse, row.token if row else 0, taken)
-    lease = Lease(warehouse, taken.token, taken.holder, minutes, until)
+    lease = Lease(warehouse, taken.token, taken.holder, minutes)
     if not lease.is_ours():
         raise LeaseError(_AT_ONCE)
     warehouse.token = taken.token
     if row and row.holder:
         warehouse.fence()
+    lease.renew_until_over()
     return lease
 
 
@@ -126,16 +148,26 @@ def _when_free(warehouse: Warehouse, deadline: float) -> Holding | None:
     while True:
         row = _row(warehouse)
         now = time.time()
-        if row is None or not row.holder or row.until <= now or not _alive(row.holder):
+        if row is None or not row.holder or not _alive(row.holder):
+            return row
+        until = max(row.until, _renewed(warehouse, row.token))
+        if until <= now:
             return row
         if now >= deadline:
             msg = (
                 f"Another run works on this warehouse: {_told(row.holder)}. Its lease ends in "
-                f"{(row.until - now) / 60:.0f} minutes unless it renews it. Nothing was done; run "
+                f"{(until - now) / 60:.0f} minutes unless it renews it. Nothing was done; run "
                 "detect again when it is over, or let it wait with lease.wait_minutes."
             )
             raise LeaseError(msg)
         time.sleep(min(_LOOK_EVERY, max(deadline - now, 0.1)))
+
+
+def _renewed(warehouse: Warehouse, token: int) -> float:
+    """Until when the holder of a token has renewed its lease; 0 if it has not."""
+    said = load_table(warehouse.spark, _NAME).properties().get(_RENEWED)
+    of, _, until = (said or "0 0").partition(" ")
+    return float(until) if int(of) == token else 0.0
 
 
 def _as_table(warehouse: Warehouse, holding: Holding) -> DataFrame:

@@ -280,6 +280,21 @@ def test_the_second_run_waits(spark, tmp_path, monkeypatch):
         held.keep()
 
 
+def test_a_living_run_renews_its_lease(spark, tmp_path):
+    """A stage may take longer than the lease: it is renewed meanwhile, until it is given back."""
+    one, other = opened(tmp_path), opened(tmp_path)
+    held = lease.acquire(one, 0.05)
+    time.sleep(6)
+
+    with pytest.raises(lease.LeaseError, match="Another run works on this warehouse"):
+        lease.acquire(other, 0.05)
+    held.over.set()
+    time.sleep(4)
+    lease.acquire(other, 0.05).release()
+    with pytest.raises(lease.LeaseError, match="lost its lease"):
+        held.keep()
+
+
 def test_one_of_two_takers_gets_the_lease(spark, tmp_path, monkeypatch):
     """Two runs that saw the same row: the second commit fails, whichever way it comes too late."""
     one, other = opened(tmp_path), opened(tmp_path)
