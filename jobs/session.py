@@ -79,7 +79,8 @@ def _prepare_python() -> None:
 
 def _own(options: dict[str, str], folder: Path | None) -> SparkSession:
     """Start a Spark on this machine."""
-    class_path = [*map(str, jars.installed()), options.get(_CLASS_PATH, "")]
+    needed = jars.installed(aws=folder is None)
+    class_path = [*map(str, needed), options.get(_CLASS_PATH, "")]
     log = _log_file(folder)
     before = log.stat().st_size
     options = {

@@ -128,9 +128,10 @@ class IpRangeSettings(_Section):
 
 
 class LeaseSettings(_Section):
-    """How long a dead run keeps others out."""
+    """How long a dead run keeps others out, and how long a run waits for another."""
 
     minutes: Count
+    wait_minutes: Minutes
 
 
 def _as_spark_has_them(table: object) -> object:

@@ -16,7 +16,8 @@ import pytest
 
 from jobs.errors import InputError
 from jobs.inputs import InputFile, list_input
-from jobs.readers import file_uri, read_records, row_counts
+from jobs.parquet_files import footers, row_counts
+from jobs.readers import file_uri, read_records
 from tests.factories import explained
 from tests.transforms.events.made import NOON, event, identity, is_marker, lower, names, rejects
 from transforms import schemas
@@ -334,7 +335,8 @@ def test_rows_that_damage_hides(spark: SparkSession, tmp_path: Path) -> None:
     read_rows = read_records(spark, files).select("event_name").collect()
 
     assert len(read_rows) < 2000
-    assert row_counts(spark, files) == {file_uri(str(path)): 2000}
+    rows = row_counts(spark, footers(spark, files)).collect()
+    assert [tuple(row) for row in rows] == [(file_uri(str(path)), 2000)]
 
 
 def test_only_needed_columns_are_read(spark: SparkSession, tmp_path: Path) -> None:
