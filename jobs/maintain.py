@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from jobs.settings import Settings
     from jobs.upkeep import Files
 
-REWRITTEN = tuple(table for table in schemas.TABLES if table is not schemas.WRITER)
+ALL = schemas.TABLES
+REWRITTEN = tuple(table for table in ALL if table is not schemas.WRITER)
 """Tables whose files are written anew; the lease is one row, and is in use meanwhile."""
 
 
@@ -136,7 +137,7 @@ def _free(warehouse: Warehouse, held: Lease, this: Upkeep) -> None:
     settings, stage = this.settings.maintain, this.progress.stage
     with stage("expire snapshots") as now:
         expired = {}
-        for table in schemas.TABLES:
+        for table in ALL:
             now.say(table.name)
             held.keep()
             upkeep.bound_metadata(warehouse, table)
@@ -145,7 +146,7 @@ def _free(warehouse: Warehouse, held: Lease, this: Upkeep) -> None:
         now.say(this.remove("snapshots", expired))
     with stage("remove orphans") as now:
         orphans = {}
-        for table in schemas.TABLES:
+        for table in ALL:
             now.say(table.name)
             held.keep()
             before = this.days_ago(settings.orphan_days)

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from jobs.catalog import CATALOG
-from jobs.tables import KEEPING_METADATA, NAMESPACE, full_name
+from jobs.tables import KEEPING_METADATA, full_name
 
 if TYPE_CHECKING:
     from jobs.settings import MaintainSettings
@@ -107,7 +107,7 @@ def _states(warehouse: Warehouse, table: Table) -> list[int]:
 
 
 def _call(warehouse: Warehouse, table: Table, procedure: str) -> list[Any]:
-    name = f"'{NAMESPACE.partition('.')[2]}.{table.name}'"
+    name = f"'{full_name(table)}'"
     return warehouse.spark.sql(f"CALL {CATALOG}.system.{procedure.format(table=name)}").collect()
 
 

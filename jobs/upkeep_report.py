@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from jobs.catalog import local_warehouse
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from jobs.upkeep import Files
 
 _WHAT = {
-    "uncounted": "of runs that died",
-    "rolled up": "rolled up",
-    "pruned": "kept long enough",
+    "uncounted": "uncounted rows",
+    "rolled up": "rows rolled up",
+    "pruned": "rows pruned",
     "snapshots": "snapshots expired",
     "orphans": "orphan files",
 }
-"""Columns of what is gone, by what it is."""
+"""Heads of the columns that say what is gone."""
 
 
 def show(this: Upkeep, disk_before: int | None, disk_after: int | None) -> None:
@@ -34,9 +34,10 @@ def show(this: Upkeep, disk_before: int | None, disk_after: int | None) -> None:
         disk_before: bytes of the warehouse's folder before; None where it is none.
         disk_after: the same afterwards.
     """
-    rows = list(_rows(this))
+    what = [kind for kind, by_table in this.gone.items() if by_table]
+    rows = list(_rows(this, what))
     if rows:
-        heads = ("table", "files", "data", *(_WHAT[what] for what in this.gone))
+        heads = ("table", "files", "data", *(_WHAT[kind] for kind in what))
         Table(heads, rows, right=heads[1:]).print(console())
     sys.stdout.write(f"{_in_all(this, disk_before, disk_after)}\n")
 
@@ -65,14 +66,14 @@ def size(count: float) -> str:
     return f"{count:,.1f} TiB"
 
 
-def _rows(this: Upkeep) -> Iterator[list[Text]]:
-    names = [*this.after, *(n for by in this.gone.values() for n in by if n not in this.after)]
-    for name in dict.fromkeys(names):
+def _rows(this: Upkeep, what: Sequence[str]) -> Iterator[list[Text]]:
+    """A line for each table in which something is other than before."""
+    for name in dict.fromkeys([*this.after, *(n for kind in what for n in this.gone[kind])]):
         before, after = this.before.get(name), this.after.get(name)
-        gone = [by.get(name, 0) for by in this.gone.values()]
+        gone = [this.gone[kind].get(name, 0) for kind in what]
         if any(gone) or before != after:
-            files = [] if before is None or after is None else _change(before, after)
-            yield [text(cell) for cell in (name, *(files or ("", "")), *(n or "" for n in gone))]
+            files = ("", "") if before is None or after is None else _change(before, after)
+            yield [text(cell) for cell in (name, *files, *(f"{n:,}" if n else "" for n in gone))]
 
 
 def _change(before: Files, after: Files) -> tuple[str, str]:
