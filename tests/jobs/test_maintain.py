@@ -201,7 +201,7 @@ def test_tables_get_small_and_nothing_else_changes(past, worked, capsys):
 
     assert again.gone.keys() == this.gone.keys()
     assert not any(gone for what, gone in again.gone.items() if what != "snapshots")
-    assert again.gone["snapshots"].keys() == RUN_ONLY
+    assert again.gone["snapshots"].keys() >= RUN_ONLY
     assert changed(small, snapshots(worked)) == RUN_ONLY
     assert past.results[-1] == results(worked)
 
@@ -512,13 +512,14 @@ def test_dying_between_any_two_steps(past, few_tables, monkeypatch):
 
 KILLED = """
     import os, signal, sys
-    from jobs import cli, upkeep
+    from jobs import cli, runs, upkeep
 
     def killing(call):
         def wrapper(warehouse, table, procedure):
-            call(warehouse, table, procedure)
-            if table.name == "finding_calls":
+            found = call(warehouse, table, procedure)
+            if table in runs.RESULTS and procedure.startswith("rewrite"):
                 os.kill(os.getpid(), signal.SIGKILL)
+            return found
         return wrapper
 
     upkeep._call = killing(upkeep._call)
@@ -538,13 +539,17 @@ def test_a_killed_process(past, worked, tmp_path):
     head = snapshots(worked)
 
     died = subprocess.run(
-        [sys.executable, script, worked, eager], env=environment, check=False, capture_output=True
+        [sys.executable, script, worked, eager],
+        env=environment,
+        check=False,
+        capture_output=True,
+        text=True,
     )
     before = snapshots(worked)
     this = run(past.trail, worked)
 
-    assert died.returncode == -signal.SIGKILL
-    assert "finding_calls" in changed(head, before)
+    assert died.returncode == -signal.SIGKILL, died.stderr
+    assert changed(head, before) & {table.name for table in runs.RESULTS}
     assert "sessions" not in this.counts
     assert changed(before, snapshots(worked)) == RUN_ONLY
     assert past.results[-1] == results(worked)
@@ -554,7 +559,7 @@ _SETTINGS = st.fixed_dictionaries(
     {
         "small_files": st.integers(2, 4),
         "small_manifests": st.integers(2, 4),
-        "roll_up_days": st.integers(0, 2),
+        "roll_up_days": st.sampled_from([1, 0]),  # the first is that of a single example
         "snapshot_days": st.integers(0, 1),
         "keep_snapshots": st.integers(1, 3),
     }
