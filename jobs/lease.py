@@ -87,7 +87,7 @@ class Lease:
             now_with = _told(row.holder) if row and row.holder else "another run, now over"
             msg = (
                 f"This run lost its lease to {now_with}: it was paused for longer than "
-                f"{self.minutes} minutes. Nothing more is written; run detect again."
+                f"{self.minutes} minutes. Nothing more is written; run it again."
             )
             raise LeaseError(msg)
 
