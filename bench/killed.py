@@ -31,7 +31,7 @@ from transforms import schemas
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_BATCHES = 4
+_BATCHES = 3
 _OF_A_RUN = {"run_id", "detected_at", "updated_at", "batch_id", "last_batch_id", "token"}
 _BY_BATCH = {"sightings", "credentials", "address_changes", "inventory", "rejects"}
 """Tables whose rows count only if their batch does."""
