@@ -39,6 +39,7 @@ _AT_ONCE = (
     "Another run took the lease of this warehouse at the same moment. Nothing was done; run detect "
     "again when it is over."
 )
+_sleep = time.sleep
 _LOOK_EVERY = 5.0
 """Seconds between looks at a lease that is waited for."""
 
@@ -160,7 +161,7 @@ def _when_free(warehouse: Warehouse, deadline: float) -> Holding | None:
                 "detect again when it is over, or let it wait with lease.wait_minutes."
             )
             raise LeaseError(msg)
-        time.sleep(min(_LOOK_EVERY, max(deadline - now, 0.1)))
+        _sleep(min(_LOOK_EVERY, max(deadline - now, 0.1)))
 
 
 def _renewed(warehouse: Warehouse, token: int) -> float:

@@ -271,7 +271,7 @@ def test_the_second_run_waits(spark, tmp_path, monkeypatch):
         waited.append(seconds)
         held.release()
 
-    monkeypatch.setattr(lease.time, "sleep", over)
+    monkeypatch.setattr(lease, "_sleep", over)
     second = lease.acquire(opened(tmp_path), 30, wait_minutes=1)
 
     assert waited == [5.0]
