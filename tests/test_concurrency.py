@@ -284,7 +284,7 @@ def test_a_living_run_renews_its_lease(spark, tmp_path):
     """A stage may take longer than the lease: it is renewed meanwhile, until it is given back."""
     one, other = opened(tmp_path), opened(tmp_path)
     held = lease.acquire(one, 0.05)
-    time.sleep(6)
+    time.sleep(4)
 
     with pytest.raises(lease.LeaseError, match="Another run works on this warehouse"):
         lease.acquire(other, 0.05)

@@ -119,7 +119,8 @@ def disk(folder, size):
 @pytest.mark.parametrize("share", SHARES)
 def test_the_disk_of_the_warehouse_is_full(share, spark, trail, undisturbed, tmp_path):
     """The run says what to do; with room, the next one ends as if nothing had been."""
-    used = sum(path.stat().st_size for path in undisturbed.rglob("*") if path.is_file())
+    sizes = [path.stat().st_size for path in undisturbed.rglob("*") if path.is_file()]
+    used = sum(-(-size // 4096) * 4096 for size in sizes)  # such a disk is filled by whole pages
     with disk(tmp_path / "disk", round(used * share / 1024)) as resize:
         warehouse = tmp_path / "disk"
         with pytest.raises(FailedError) as told:
