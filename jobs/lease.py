@@ -61,7 +61,7 @@ class Lease:
             now_with = "nobody" if row is None else row.holder
             msg = (
                 f"This run lost its lease to {now_with}: it was paused for longer than "
-                f"{self.minutes} minutes. Nothing more is written; run detect again."
+                f"{self.minutes} minutes. Nothing more is written; run it again."
             )
             raise LeaseError(msg)
         if time.time() > self.until - self.minutes * 30:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from jobs.tables import Warehouse
     from jobs.world import Knowledge
 
+FINISHED, FAILED, MAINTAINED = "finished", "failed", "maintained"
+"""Outcomes of runs; the last is that of ``maintain``, which is no run to those who ask for news."""
+
 RESULTS = (
     schemas.STAYS,
     schemas.HOMES,
@@ -71,19 +74,13 @@ class ToJudge:
 
 def to_judge(warehouse: Warehouse, settings_digest: str) -> ToJudge:
     """Read from the state, not from what this run did: a dead run's batches are to judge, too."""
-    runs = warehouse.scan(schemas.RUNS).where("outcome = 'finished'")
-    last = (
-        runs.orderBy(F.desc("token"), F.desc("finished_at"))
-        .select("settings_digest", "result_heads")
-        .first()
-    )
-    judged = runs.select(F.explode("judged_batches").alias("batch_id"))
+    last = last_state(warehouse)
     batches = (
         warehouse.scan(schemas.INPUT_FILES)
         .where("state = 'counted'")
         .select("batch_id")
         .distinct()
-        .join(judged, on="batch_id", how="left_anti")
+        .join(judged_batches(warehouse), on="batch_id", how="left_anti")
         .orderBy("batch_id")
         .collect()
     )
@@ -93,6 +90,23 @@ def to_judge(warehouse: Warehouse, settings_digest: str) -> ToJudge:
     return ToJudge(bool(why), why or "nothing new", new, heads)
 
 
+def judged_batches(warehouse: Warehouse) -> DataFrame:
+    """Ids of the batches that finished runs have judged, as ``batch_id``."""
+    finished = warehouse.scan(schemas.RUNS).where(F.col("outcome") == FINISHED)
+    return finished.select(F.explode("judged_batches").alias("batch_id"))
+
+
+def last_state(warehouse: Warehouse) -> Row | None:
+    """Run that last said in which state the results are: one of detect, or of maintain."""
+    return (
+        warehouse.scan(schemas.RUNS)
+        .where(F.col("outcome").isin(FINISHED, MAINTAINED) & F.col("settings_digest").isNotNull())
+        .orderBy(F.desc("token"), F.desc("finished_at"))
+        .select("run_id", "settings_digest", "result_heads")
+        .first()
+    )
+
+
 def _why(new: list[int], last: Row | None, settings_digest: str, warehouse: Warehouse) -> str:
     if new:
         return f"{len(new):,} new batches"
@@ -100,9 +114,14 @@ def _why(new: list[int], last: Row | None, settings_digest: str, warehouse: Ware
         return ""
     if last.settings_digest != settings_digest:
         return "the settings changed"
-    if last.result_heads is not None and last.result_heads != warehouse.heads(RESULTS):
+    if not results_stand(warehouse, last):
         return "a former run did not finish publishing"
     return ""
+
+
+def results_stand(warehouse: Warehouse, last: Row) -> bool:
+    """Tell whether the results are what that run left, wherever compaction has moved them."""
+    return last.result_heads is None or warehouse.hold_rows_of(last.result_heads, RESULTS)
 
 
 def publish(warehouse: Warehouse, lease: Lease, verdicts: Verdicts, this: Run) -> dict[str, int]:
@@ -192,30 +211,43 @@ def coverage(verdicts: Verdicts, changes: DataFrame, fold_stays: int) -> dict[st
 
 def record(warehouse: Warehouse, lease: Lease, this: Run, error: BaseException | None) -> None:
     """Append the row of this run, finished or failed."""
-    row = {
-        "run_id": this.run_id,
-        "token": lease.token,
-        "started_at": this.started_at,
-        "finished_at": datetime.now(UTC),
-        "outcome": "finished" if error is None else "failed",
-        "error": None if error is None else f"{type(error).__name__}: {error}"[:2000],
-        "input": this.input,
-        "window_from": None if this.window_from is None else this.window_from.isoformat(),
-        "window_to": None if this.window_to is None else this.window_to.isoformat(),
-        "version": _version(),
-        "spark_version": warehouse.spark.version,
-        "settings_digest": this.knowledge.settings_digest,
-        "judged_batches": this.judged_batches if error is None else [],
-        "result_heads": this.result_heads,
-        "counts": this.counts,
-        "seconds": this.progress.seconds,
-        "coverage": this.coverage,
-        "quality": None,
-    }
-    rows: DataFrame = local_rows(
-        warehouse.spark, [[row[name] for name in schemas.RUNS.columns]], schemas.RUNS.schema
+    rows = as_rows(
+        warehouse,
+        run_id=this.run_id,
+        token=lease.token,
+        started_at=this.started_at,
+        outcome=FINISHED if error is None else FAILED,
+        error=in_short(error),
+        input=this.input,
+        window_from=None if this.window_from is None else this.window_from.isoformat(),
+        window_to=None if this.window_to is None else this.window_to.isoformat(),
+        settings_digest=this.knowledge.settings_digest,
+        judged_batches=this.judged_batches if error is None else [],
+        result_heads=this.result_heads,
+        counts=this.counts,
+        seconds=this.progress.seconds,
+        coverage=this.coverage,
     )
     warehouse.append(schemas.RUNS, rows)
+
+
+def as_rows(warehouse: Warehouse, **said: object) -> DataFrame:
+    """One row of ``schemas.RUNS`` that ends now; what is not said is null."""
+    row: dict[str, object] = {
+        **dict.fromkeys(schemas.RUNS.columns),
+        "finished_at": datetime.now(UTC),
+        "version": _version(),
+        "spark_version": warehouse.spark.version,
+        "judged_batches": [],
+        **said,
+    }
+    values = [row[name] for name in schemas.RUNS.columns]
+    return local_rows(warehouse.spark, [values], schemas.RUNS.schema)
+
+
+def in_short(error: BaseException | None) -> str | None:
+    """An error as the table has it: kind and message, bounded."""
+    return None if error is None else f"{type(error).__name__}: {error}"[:2000]
 
 
 def _version() -> str:

@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 
 NAMESPACE = "credtrail.credtrail"
 
+KEEPING_METADATA = {
+    "write.metadata.delete-after-commit.enabled": "true",
+    "write.metadata.previous-versions-max": "20",
+}
+"""Each commit writes a metadata file: without these every one of them stays for ever."""
+
 _PROPERTIES = {
     "format-version": "2",
     "write.format.default": "parquet",
@@ -32,7 +38,11 @@ _PROPERTIES = {
     "write.merge.mode": "copy-on-write",
     "write.distribution-mode": "hash",
     "commit.retry.num-retries": "10",
+    **KEEPING_METADATA,
 }
+
+_SAME_ROWS = "replace"
+"""Operation of a snapshot that compaction has made, of files or of manifests."""
 
 
 class Warehouse:
@@ -121,20 +131,63 @@ class Warehouse:
         )
         self.spark.catalog.dropTempView("credtrail_changes")
 
+    def delete(self, table: Table, where: str) -> int:
+        """Delete the rows that a condition holds for; where there are none, nothing is written.
+
+        Args:
+            table: the table.
+            where: a condition in SQL; it may read views.
+
+        Returns:
+            How many rows are gone.
+        """
+        count = self.scan(table).where(where).count()
+        if count:
+            self.spark.sql(f"DELETE FROM {full_name(table)} WHERE {where}")  # noqa: S608 - our own
+        return count
+
     def head(self, table: Table) -> int | None:
         """Id of the current snapshot of a table; none while it is empty."""
-        spark: Any = self.spark
-        jvm = spark.sparkContext._jvm  # noqa: SLF001 - nothing public tells of snapshots
-        loaded = jvm.org.apache.iceberg.spark.Spark3Util.loadIcebergTable(
-            spark._jsparkSession,  # noqa: SLF001
-            full_name(table),
-        )
-        snapshot = loaded.currentSnapshot()
+        snapshot = self.loaded(table).currentSnapshot()
         return None if snapshot is None else int(snapshot.snapshotId())
 
     def heads(self, tables: Iterable[Table]) -> str:
         """Current snapshot of each table, as JSON text."""
         return json.dumps({table.name: self.head(table) for table in tables}, sort_keys=True)
+
+    def hold_rows_of(self, heads: str, tables: Sequence[Table]) -> bool:
+        """Tell whether tables have the rows they had at these heads, whatever files hold them.
+
+        Args:
+            heads: what :meth:`heads` returned then.
+            tables: the same tables.
+        """
+        then = json.loads(heads)
+        return then.keys() == {table.name for table in tables} and all(
+            self._holds_rows_of(then[table.name], table) for table in tables
+        )
+
+    def _holds_rows_of(self, head: int | None, table: Table) -> bool:
+        """Walk back over snapshots that moved rows to other files and left them as they were."""
+        loaded = self.loaded(table)
+        snapshot = loaded.currentSnapshot()
+        while snapshot is not None and snapshot.snapshotId() != head:
+            if snapshot.operation() != _SAME_ROWS:
+                return False
+            before = snapshot.parentId()
+            if before == head:  # it may have expired, its id is known all the same
+                return True
+            snapshot = None if before is None else loaded.snapshot(before)
+        return head == (None if snapshot is None else snapshot.snapshotId())
+
+    def loaded(self, table: Table) -> Any:  # noqa: ANN401 - an object of Java's, without types
+        """Iceberg's own view of a table as it stands now: snapshots, properties, totals."""
+        spark: Any = self.spark
+        jvm = spark.sparkContext._jvm  # noqa: SLF001 - nothing public tells of snapshots
+        return jvm.org.apache.iceberg.spark.Spark3Util.loadIcebergTable(
+            spark._jsparkSession,  # noqa: SLF001
+            full_name(table),
+        )
 
 
 def full_name(table: Table) -> str:

@@ -400,13 +400,13 @@ INPUT_FILES = Table(
 
 RUNS = Table(
     "runs",
-    "one run of detect",
+    "one run of detect or maintain",
     _struct(
         ("run_id", STRING, "run"),
         ("token", LONG, "lease token it held"),
         ("started_at", TIME, "start"),
         ("finished_at", TIME, "end"),
-        ("outcome", STRING, "finished or failed"),
+        ("outcome", STRING, "finished or failed; maintained: a run of maintain"),
         ("error", STRING, "why it failed"),
         ("input", STRING, "where it read"),
         ("window_from", STRING, "--from"),
