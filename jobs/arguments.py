@@ -123,6 +123,11 @@ def _evaluate(parser: argparse.ArgumentParser) -> None:
     choice(parser, "--format", ("table", "json", "markdown"), "how the result is shown")
 
 
+def _maintain(parser: argparse.ArgumentParser) -> None:
+    _warehouse(parser, "where detect has put its results")
+    _settings(parser)
+
+
 def _demo(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output", metavar="DIR", default="demo", help="folder for all of it (default: demo)"
@@ -181,6 +186,18 @@ COMMANDS = (
   credtrail review 3f2a91bc --state false_alarm --note "our scanner" --warehouse wh
 """,
         _review,
+    ),
+    Command(
+        "maintain",
+        "keep the tables small and quick; never changes a verdict",
+        "Compact small files, delete what dead runs left, roll old sightings up, forget former "
+        "states of the tables, and prune what has been kept long enough. What is found stays the "
+        "same, so it may run between any runs of detect, or never.",
+        """\
+  credtrail maintain --warehouse wh
+  credtrail maintain --warehouse s3://my-security/credtrail --settings team.toml
+""",
+        _maintain,
     ),
     Command(
         "simulate",

@@ -35,6 +35,8 @@ _FILES = ("allow_list", "ip_ranges")
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(gt=0, le=1)]
+MOST_DAYS = 100 * 366
+Days = Annotated[int, Field(ge=0, le=MOST_DAYS)]
 Minutes = Annotated[int, Field(ge=0, le=24 * 60)]
 Size = Annotated[ByteSize, Field(ge=1)]
 Account = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
@@ -133,6 +135,21 @@ class LeaseSettings(_Section):
     minutes: Count
 
 
+class MaintainSettings(_Section):
+    """What ``maintain`` compacts, and how long what is kept."""
+
+    small_files: Annotated[int, Field(ge=2)]
+    file_bytes: Size
+    small_manifests: Annotated[int, Field(ge=2)]
+    roll_up_days: Days
+    snapshot_days: Days
+    keep_snapshots: Count
+    orphan_days: Annotated[int, Field(ge=1, le=MOST_DAYS)]
+    rejects_days: Days
+    runs_days: Days
+    closed_calls_days: Days
+
+
 def _as_spark_has_them(table: object) -> object:
     return dict(_flat(table)) if isinstance(table, Mapping) else table
 
@@ -161,6 +178,7 @@ class Settings(_Section):
     allow_list: AllowListSettings
     ip_ranges: IpRangeSettings
     lease: LeaseSettings
+    maintain: MaintainSettings
     spark: Annotated[dict[SparkName, str], BeforeValidator(_as_spark_has_them)]
 
     def digest(self, *, allow_list: Sequence[Entry], ip_ranges: str, ladder_version: int) -> str:
