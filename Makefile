@@ -19,6 +19,7 @@ demo: $(READY)  ## Simulate a small organisation with thefts in it, find them, s
 	@$(BIN)/credtrail demo
 
 test: $(READY)  ## Run every test; make test ARGS="-k story" runs some
+	@$(BIN)/python -m jobs.jars --aws >/dev/null
 	@$(BIN)/python -m pytest $(ARGS)
 
 check: $(READY)  ## Lint, formatting, types

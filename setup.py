@@ -14,6 +14,7 @@ TEST = [
     "build",
     "chispa",
     "hypothesis",
+    "moto[server]",
     "mypy",
     "pandas<3",  # pyspark.testing cannot be imported with 3
     "pytest",

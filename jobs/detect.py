@@ -11,7 +11,10 @@ import sys
 from typing import TYPE_CHECKING
 
 from jobs import cli, evidence, findings, intake, judging, lease, runs
-from jobs.inputs import InputFile, choose, list_input
+from jobs.extent import is_small
+from jobs.failures import in_words
+from jobs.fence import FencedError
+from jobs.inputs import UNOPENED, InputFile, choose, list_input
 from jobs.runs import Run
 from jobs.session import spark_session
 from jobs.settings import load
@@ -22,6 +25,15 @@ if TYPE_CHECKING:
     import argparse
 
     from pyspark.sql import SparkSession
+
+_UNOPENED = "{} files cannot be opened. They are passed over until reading them is allowed."
+_CHANGED = (
+    "{} changed while read: nothing of it counts. The next run reads it, if it is complete by then."
+)
+_REWRITTEN = (
+    "{} has another size than when it was read. CloudTrail never rewrites a file; its events are "
+    "not counted twice, so it is not read again."
+)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -35,7 +47,8 @@ def run(args: argparse.Namespace) -> int:
         this.progress.warn(warning)
     files = list_files(this)
     with this.progress.stage("start Spark"):
-        spark = spark_session(settings.spark, args.warehouse)
+        small = is_small(files, args.warehouse)
+        spark = spark_session(settings.spark, args.warehouse, small=small)
     detect(spark, this, files)
     return findings.show(args.warehouse, args.format, args.min_severity)
 
@@ -48,43 +61,88 @@ def list_files(this: Run) -> list[InputFile]:
         files = list(choose(listing, this.window_from, this.window_to, late_days))
         passed_over = {f"passed over: {why}": n for why, n in listing.passed_over.items()}
         this.add({"files listed": len(files), **passed_over})
+        if unopened := listing.passed_over[UNOPENED]:
+            this.progress.warn(_UNOPENED.format(f"{unopened:,}"))
         stage.say(f"{len(files):,} files, {sum(passed_over.values()):,} passed over")
     return files
 
 
 def detect(spark: SparkSession, this: Run, files: list[InputFile]) -> None:
-    """Take new files in, judge what is not judged yet, publish; record the run, failed or not."""
-    with this.progress.stage("open warehouse"):
-        warehouse = Warehouse(spark)
-        warehouse.create_missing()
-        held = lease.acquire(warehouse, this.settings.lease.minutes)
-    try:
-        _take_in(warehouse, held, this, files)
-        _judge(warehouse, held, this)
-    except BaseException as error:
-        with contextlib.suppress(Exception):  # what failed first is what must be told
-            runs.record(warehouse, held, this, error)
-            held.release()
-        raise
-    runs.record(warehouse, held, this, None)
-    held.release()
+    """Take new files in, judge what is not judged yet, publish; record the run, failed or not.
+
+    Raises:
+        CredtrailError: it failed; the message says why, and what to do.
+    """
+    warehouse = Warehouse(spark)
+    with in_words(spark):
+        with this.progress.stage("open warehouse"):
+            warehouse.create_missing()
+            held = lease.acquire(
+                warehouse, this.settings.lease.minutes, this.settings.lease.wait_minutes
+            )
+        try:
+            _take_in(warehouse, held, this, files)
+            _judge(warehouse, held, this)
+            runs.record(warehouse, held, this, None)
+        except BaseException as error:
+            _give_up(warehouse, held, this, error)
+            raise
+        held.release()
+
+
+def _give_up(warehouse: Warehouse, held: lease.Lease, this: Run, error: BaseException) -> None:
+    """Record a run that failed, and give its lease back; what failed first is what must be told."""
+    held.over.set()
+    if isinstance(error, lease.LeaseError | FencedError):
+        return
+    with contextlib.suppress(Exception):
+        runs.record(warehouse, held, this, error)
+    with contextlib.suppress(Exception):
+        held.release()
 
 
 def _take_in(warehouse: Warehouse, held: lease.Lease, this: Run, files: list[InputFile]) -> None:
-    fresh = intake.new_files(warehouse, files)
+    fresh, rewritten = intake.new_files(warehouse, files)
+    if rewritten:
+        this.add({"files rewritten": len(rewritten)})
+        this.progress.warn(_REWRITTEN.format(_some(rewritten)))
     if not fresh:
         return
     batch_id = intake.next_batch_id(warehouse)
     for batch in intake.batches(fresh, this.settings.inputs.batch_bytes):
         with this.progress.stage("read and summarise") as stage:
-            held.keep()
-            counts = intake.take_in(warehouse, held, batch, batch_id, this.settings)
+            counts, batch_id = _take_in_batch(warehouse, held, this, batch, batch_id)
             this.add(counts)
             stage.say(
-                f"{counts['files']:,} files, {counts['events']:,} events, "
-                f"{counts['rejects']:,} rejects, {counts['sightings']:,} sightings"
+                f"{counts.get('files', 0):,} files, {counts.get('events', 0):,} events, "
+                f"{counts.get('rejects', 0):,} rejects, {counts.get('sightings', 0):,} sightings"
             )
-        batch_id += 1
+
+
+def _take_in_batch(
+    warehouse: Warehouse, held: lease.Lease, this: Run, files: list[InputFile], batch_id: int
+) -> tuple[dict[str, int], int]:
+    """Take a batch in, without the files that are being written; return the next batch's id, too.
+
+    Those wait for the next run: their claims are dead once this one is over.
+    """
+    while files:
+        held.keep()
+        try:
+            return intake.take_in(warehouse, held, files, batch_id, this.settings), batch_id + 1
+        except intake.ChangedError as error:
+            this.add({"files changed while read": len(error.files)})
+            this.progress.warn(_CHANGED.format(_some(error.files)))
+            changed = {file.path for file in error.files}
+            files = [file for file in files if file.path not in changed]
+            batch_id += 1
+    return {}, batch_id
+
+
+def _some(files: list[InputFile]) -> str:
+    """How many files, and one of them."""
+    number = len(files)
+    return f"{number:,} file{'s' * (number > 1)}, such as {files[0].path}" if files else "none"
 
 
 def _judge(warehouse: Warehouse, held: lease.Lease, this: Run) -> None:

@@ -11,6 +11,7 @@ from jobs.local_rows import local_rows
 from jobs.readers import file_uri, read_records
 from transforms import schemas
 from transforms.findings import at_least, bounded, calls, owed
+from transforms.identity import may_name
 from transforms.summary import file_bit
 
 if TYPE_CHECKING:
@@ -38,8 +39,12 @@ def gather(
     if not files:
         return {"evidence files": 0, "evidence calls": 0}
     max_calls = settings.evidence.max_calls
-    records = read_records(warehouse.spark, files, settings.inputs.max_record_chars)
-    found = calls(records, wanted, max_calls, settings.workloads.judged)
+    records = read_records(warehouse.spark, files)
+    names = [row.session_name for row in wanted.select("session_name").distinct().collect()]
+    # Kept, for what is asked of these few would else be asked of all in one method that is too
+    # large for Java to compile.
+    named = records.where(may_name(names)).localCheckpoint()
+    found = calls(named, wanted, max_calls, settings.workloads.judged)
     kept = warehouse.scan(schemas.FINDING_CALLS).join(
         F.broadcast(wanted.select("finding_id").distinct()), on="finding_id", how="left_semi"
     )
@@ -52,18 +57,24 @@ def gather(
 
 
 def _files(warehouse: Warehouse, wanted: DataFrame) -> list[InputFile]:
-    """Files of the batches owed that may hold the calls: by group of files and by time."""
-    needs = wanted.groupBy("batch_id").agg(
-        F.bit_or("file_bits").alias("wanted_bits"),
-        F.min("first_seen").alias("from_time"),
-        F.max("last_seen").alias("to_time"),
+    """Files of the batches owed that may hold the calls: by group of files and by time.
+
+    A file is read only if one and the same sighting may be in it by both.
+    """
+    needs = wanted.select(
+        "batch_id",
+        F.col("file_bits").alias("wanted_bits"),
+        F.col("first_seen").alias("from_time"),
+        F.col("last_seen").alias("to_time"),
     )
     rows = (
         warehouse.scan(schemas.INPUT_FILES)
         .where("state = 'counted' and events > 0")
         .join(F.broadcast(needs), on="batch_id", how="inner")
         .where("max_event_time >= from_time and min_event_time <= to_time")
-        .select(*FILE_COLUMNS, "wanted_bits")
+        .groupBy(*FILE_COLUMNS)
+        .agg(F.bit_or("wanted_bits").alias("wanted_bits"))
+        .orderBy("path")
         .toLocalIterator()
     )
     files = [(known_file(r), r) for r in rows]

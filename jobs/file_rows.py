@@ -15,9 +15,15 @@ if TYPE_CHECKING:
 
 def file_rows(spark: SparkSession, reasons: Mapping[str, str | None]) -> DataFrame:
     """``schemas.RECORDS``: a reject of each path that has a reason, a marker of each other."""
+    broken = dict.fromkeys(schemas.REJECT.fieldNames())
     nothing = dict.fromkeys(schemas.RECORDS.fieldNames())
     rows = [
-        {**nothing, "input_file": file_uri(path), "reject_reason": why, "tls_present": False}
+        {
+            **nothing,
+            "input_file": file_uri(path),
+            "reject": why and {**broken, "broken": why, "is_time": False},
+            "tls_present": False,
+        }
         for path, why in reasons.items()
     ]
     return local_rows(spark, [tuple(row.values()) for row in rows], schemas.RECORDS)

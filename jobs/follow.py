@@ -55,7 +55,7 @@ def follow(
     files = _files(warehouse, keys)
     if not files:
         return keys, []
-    return keys, _calls(spark, files, keys, settings.inputs.max_record_chars)
+    return keys, _calls(spark, files, keys)
 
 
 def _issued(warehouse: Warehouse, findings: Sequence[Mapping[str, Any]]) -> DataFrame:
@@ -90,13 +90,11 @@ def _files(warehouse: Warehouse, keys: Sequence[Row]) -> list[InputFile]:
     return [known_file(row) for row in rows.toLocalIterator()]
 
 
-def _calls(
-    spark: SparkSession, files: list[InputFile], keys: Sequence[Row], max_record_chars: int
-) -> list[Row]:
+def _calls(spark: SparkSession, files: list[InputFile], keys: Sequence[Row]) -> list[Row]:
     """Calls signed with the keys, each event once, in order of time."""
     copy = Window.partitionBy("event_key").orderBy("event_time", "event_id", "input_file")
     found = (
-        read_records(spark, files, max_record_chars)
+        read_records(spark, files)
         .where(F.col("access_key_id").isin(*[key["access_key_id"] for key in keys]))
         .withColumn("event_key", event_key())
         .withColumn("issued_access_key_id", issued_key())

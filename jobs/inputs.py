@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime, timedelta
+from enum import Enum, auto
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pyspark.sql import Row
 
 FORMATS = (JSON, PARQUET)
+UNOPENED = "cannot be opened"
 AUTO = "auto"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -45,6 +47,25 @@ class InputFile:
     modified_at: datetime
     delivery_day: date
     format: str
+
+
+class Fate(Enum):
+    """What became of a file since it was listed."""
+
+    SAME = auto()
+    CHANGED = auto()
+    GONE = auto()
+
+
+def became_of(file: InputFile) -> Fate:
+    """Look at a file again: was what was read of it one state of it?"""
+    try:
+        stat = os.stat(file.path)
+    except OSError:
+        return Fate.GONE
+    now = _entry(file.path, "", stat)
+    is_same = (now.bytes, now.modified_at) == (file.bytes, file.modified_at)
+    return Fate.SAME if is_same else Fate.CHANGED
 
 
 FILE_COLUMNS = tuple(part.name for part in fields(InputFile))
@@ -117,8 +138,10 @@ def _judged(entry: _Entry, input_format: str) -> tuple[InputFile | None, str]:
         return None, why_not
     try:
         found = format_of(entry.path)
+        if not os.access(entry.path, os.R_OK):
+            return None, UNOPENED
     except OSError:
-        return None, "cannot be opened"
+        return None, UNOPENED
     if not found:
         return None, "not CloudTrail"
     if input_format not in (AUTO, found):

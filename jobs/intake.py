@@ -2,22 +2,27 @@
 
 Rows of a batch exist for readers only once ``input_files`` says ``counted`` for its files. A run
 that dies before leaves a claim and rows that never count; the next run takes the files into a
-batch of its own.
+batch of its own. So does a file that changed while it was read: its batch does not count.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
 
 from pyspark.sql import functions as F
 
-from jobs.errors import CredtrailError
+from jobs.fence import FencedError
+from jobs.inputs import Fate, became_of
 from jobs.local_rows import local_rows
+from jobs.parquet_files import footers, row_counts
 from jobs.readers import file_uri, read_records
 from jobs.tables import full_name
 from transforms import schemas
 from transforms.summary import (
+    CHANGE,
+    CREDENTIAL,
     SIGHTING,
     SUMMARY_VERSION,
     address_changes,
@@ -39,23 +44,55 @@ if TYPE_CHECKING:
 
 UNREADABLE = "the file could not be read: it is cut off, damaged, or vanished while it was read"
 TOO_LARGE = "the file is larger than inputs.max_file_bytes"
+_VOID = "state = 'counted' and events = 0"
+DAMAGED = "damaged: %s of the %s rows that its footer tells of could be read"
 
 
-class FencedError(CredtrailError):
-    """Another run took this run's claim: its rows are garbage and never count."""
+class ChangedError(Exception):
+    """Files changed while they were read: nothing of their batch counts.
+
+    Attributes:
+        files: those that changed.
+    """
+
+    def __init__(self, files: list[InputFile]) -> None:
+        super().__init__(f"{len(files)} files changed while they were read")
+        self.files = files
 
 
-def new_files(warehouse: Warehouse, files: Iterable[InputFile]) -> list[InputFile]:
-    """Files that no counted or quarantined batch holds, by delivery day and path."""
+class Fresh(NamedTuple):
+    """What is to be read, and files that hold something else than what was counted of them."""
+
+    files: list[InputFile]
+    rewritten: list[InputFile]
+
+
+def new_files(warehouse: Warehouse, files: Iterable[InputFile]) -> Fresh:
+    """Files that no counted or quarantined batch holds, by delivery day and path.
+
+    A file of which nothing was counted is new again once it has changed: it was cut off, or empty.
+    Events of one that had some are never counted twice, whatever became of it: it is only told.
+    """
     known = {
-        row.path
+        row.path: (row.bytes, row.modified_at if row.is_void else None)
         for row in warehouse.scan(schemas.INPUT_FILES)
         .where("state <> 'claimed'")
-        .select("path")
+        .select("path", "bytes", "modified_at", F.expr(_VOID).alias("is_void"))
         .toLocalIterator()
     }
-    fresh = (file for file in files if file.path not in known)
-    return sorted(fresh, key=lambda file: (file.delivery_day, file.path))
+    fresh, rewritten = [], []
+    for file in files:
+        size, void_since = known.get(file.path, (None, None))
+        if size is None or (void_since and (size, void_since) != (file.bytes, _stored(file))):
+            fresh.append(file)
+        elif size != file.bytes:
+            rewritten.append(file)
+    return Fresh(sorted(fresh, key=lambda file: (file.delivery_day, file.path)), rewritten)
+
+
+def _stored(file: InputFile) -> datetime:
+    """Time of the last change as it comes back from a table: in UTC, which is not said."""
+    return file.modified_at.replace(tzinfo=None)
 
 
 def batches(files: Iterable[InputFile], max_bytes: int) -> Iterator[list[InputFile]]:
@@ -85,17 +122,28 @@ def take_in(
     batch_id: int,
     settings: Settings,
 ) -> dict[str, int]:
-    """Take one batch in, and return its counts: files, events, rejects, sightings and more."""
+    """Take one batch in, and return its counts: files, events, rejects, sightings and more.
+
+    Raises:
+        ChangedError: files changed while they were read; nothing counts.
+        FencedError: another run took over; nothing counts.
+    """
     claimed = _claim_rows(warehouse, files, batch_id, lease.token)
     warehouse.merge(
         schemas.INPUT_FILES, claimed.drop("input_file").withColumn("change", F.lit("claim"))
     )
     readable = [file for file in files if file.bytes <= settings.inputs.max_file_bytes]
-    records = read_records(warehouse.spark, readable, settings.inputs.max_record_chars)
+    stored = footers(warehouse.spark, readable)
+    records = read_records(warehouse.spark, readable, stored)
     summarised = summary(records, settings.method.bucket_hours, settings.workloads.judged).persist()
     try:
-        counted = _with_counts(claimed, summarised, settings.inputs.max_file_bytes).persist()
-        counts = _append(warehouse, summarised, counted, batch_id)
+        counted = _with_counts(
+            claimed, summarised, row_counts(warehouse.spark, stored), settings.inputs.max_file_bytes
+        ).persist()
+        counts = _append(warehouse, summarised, counted, batch_id, settings)
+        changed = [file for file in readable if became_of(file) is Fate.CHANGED]
+        if changed:
+            raise ChangedError(changed)
         lease.keep()
         _count(warehouse, counted, batch_id, lease.token, len(files))
         counted.unpersist()
@@ -104,23 +152,37 @@ def take_in(
     return counts
 
 
-def _with_counts(claimed: DataFrame, summarised: DataFrame, max_file_bytes: int) -> DataFrame:
-    """Claimed files with what was found in them, and ``unread``: why nothing was."""
+def _with_counts(
+    claimed: DataFrame, summarised: DataFrame, in_footers: DataFrame, max_file_bytes: int
+) -> DataFrame:
+    """Claimed files with what was found in them, and ``unread``: why not all of it was."""
     found = file_counts(summarised).withColumn("read", F.lit(True))
-    too_large = F.when(F.col("bytes") > max_file_bytes, F.lit(TOO_LARGE))
-    why = F.coalesce(too_large, F.lit(UNREADABLE))
+    rows = F.coalesce(F.col("events"), F.lit(0)) + F.coalesce(F.col("rejected"), F.lit(0))
+    why = (
+        F.when(F.col("bytes") > max_file_bytes, F.lit(TOO_LARGE))
+        .when(F.col("read").isNull(), F.lit(UNREADABLE))
+        .when(rows < F.col("rows"), F.format_string(DAMAGED, rows, "rows"))
+    )
     empty = ["events", "rejected", "min_event_time", "max_event_time"]
     return (
         claimed.drop(*empty)
         .join(found, on="input_file", how="left")
-        .withColumn("unread", F.when(F.col("read").isNull(), why))
+        .join(F.broadcast(in_footers), on="input_file", how="left")
+        .withColumn("unread", why)
         .withColumn("events", F.coalesce("events", F.lit(0)))
-        .withColumn("rejected", F.coalesce("rejected", F.lit(1)))
+        .withColumn(
+            "rejected",
+            F.coalesce("rejected", F.lit(0)) + F.col("unread").isNotNull().cast("bigint"),
+        )
     )
 
 
 def _append(
-    warehouse: Warehouse, summarised: DataFrame, counted: DataFrame, batch_id: int
+    warehouse: Warehouse,
+    summarised: DataFrame,
+    counted: DataFrame,
+    batch_id: int,
+    settings: Settings,
 ) -> dict[str, int]:
     """Append the parts of a summary that have rows; return how many each has."""
     whole_files = counted.where("unread is not null").select(
@@ -130,7 +192,7 @@ def _append(
         F.lit(None).cast("string").alias("record"),
     )
     rejected = (
-        rejects(summarised)
+        rejects(summarised, settings.inputs.max_record_chars)
         .union(whole_files)
         .join(counted.select("input_file", "path", "delivery_day"), on="input_file", how="inner")
         .withColumn("rejected_on", F.col("delivery_day"))
@@ -144,22 +206,25 @@ def _append(
     )
     parts = {
         schemas.SIGHTINGS: sightings(summarised, batch_id),
-        schemas.CREDENTIALS: credentials(summarised, batch_id),
+        schemas.CREDENTIALS: credentials(summarised, batch_id, settings.workloads.judged),
         schemas.ADDRESS_CHANGES: address_changes(summarised, batch_id),
         schemas.INVENTORY: inventory(summarised, batch_id),
         schemas.REJECTS: rejected,
     }
-    sizes = totals | _sums(
+    there = _sums(
         summarised,
         sightings=F.count("session_name"),
-        credentials=F.count("credential"),
-        address_changes=F.count("change"),
+        credentials=F.count_if(F.col("kind") == CREDENTIAL),
+        address_changes=F.count_if(F.col("kind") == CHANGE),
         inventory=F.count_if(F.col("kind") == SIGHTING),
     )
-    for table, rows in parts.items():
-        if sizes[table.name]:
-            warehouse.append(table, rows)
-    return {name: size for name, size in sizes.items() if name != "inventory"}
+    there["rejects"] = totals["rejects"]
+    added = {
+        table.name: warehouse.append(table, rows) if there[table.name] else 0
+        for table, rows in parts.items()
+    }
+    del added["inventory"], added["rejects"]
+    return totals | added
 
 
 def _sums(rows: DataFrame, **aggregates: Column) -> dict[str, int]:
@@ -171,12 +236,14 @@ def _count(warehouse: Warehouse, counted: DataFrame, batch_id: int, token: int, 
     """The commit point: the batch's files become ``counted``, all of them or none."""
     counted.createOrReplaceTempView("credtrail_counted")
     values = ("events", "rejected", "min_event_time", "max_event_time")
-    warehouse.spark.sql(
+    statement = (
         f"MERGE INTO {full_name(schemas.INPUT_FILES)} t USING credtrail_counted s "
         f"ON t.path = s.path AND t.batch_id = {batch_id} AND t.state = 'claimed' "
         f"AND t.token = {token} WHEN MATCHED THEN UPDATE SET state = 'counted', "
         + ", ".join(f"{name} = s.{name}" for name in values)
     )
+    with warehouse.writing(schemas.INPUT_FILES):
+        warehouse.spark.sql(statement)
     warehouse.spark.catalog.dropTempView("credtrail_counted")
     done = (
         warehouse.scan(schemas.INPUT_FILES)

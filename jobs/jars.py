@@ -4,15 +4,18 @@ Spark resolves them itself (Ivy: a mirror set in its configuration is used), eac
 the checksum below, and they are kept beside the environment. From then on sessions name them by
 path: nothing is downloaded when a job runs. On EMR and Glue the platform's own Iceberg is used.
 
-``python -m jobs.jars`` fetches what is missing.
+``python -m jobs.jars`` fetches what is missing; with ``--aws`` also what a Spark of our own needs
+for a warehouse in S3, which few have who try credtrail on a laptop.
 """
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -66,9 +69,18 @@ PINS = {
 }
 """What each series of Spark needs, by exact version and content."""
 
+_ICEBERG_AWS = Jar(
+    "org.apache.iceberg",
+    "iceberg-aws-bundle",
+    "1.12.0",
+    "dd7e49ffa4ac9b215bed846581991259e3aec9bb2fa08d6cec029c46cd66d957",
+)
+AWS_PINS = {"4.1": (_ICEBERG_AWS,)}
+"""What it needs on top where the warehouse is in S3 and its catalog Glue."""
 
-def pinned() -> tuple[Jar, ...]:
-    """Return the jars for the Spark that is installed."""
+
+def pinned(*, aws: bool = False) -> tuple[Jar, ...]:
+    """Return the jars for the Spark that is installed, with those for AWS if they are wanted."""
     spark = version("pyspark")
     series = ".".join(spark.split(".")[:2])
     if series not in PINS:
@@ -77,7 +89,7 @@ def pinned() -> tuple[Jar, ...]:
             f"PySpark {spark} is installed, but jars are pinned for {known}: install one of these."
         )
         raise JarsError(message)
-    return PINS[series]
+    return PINS[series] + (AWS_PINS[series] if aws else ())
 
 
 def folder() -> Path:
@@ -85,19 +97,20 @@ def folder() -> Path:
     return Path(sys.prefix, "share", "credtrail", "jars")
 
 
-def installed() -> list[Path]:
+def installed(*, aws: bool = False) -> list[Path]:
     """Return the paths of all jars; a missing one is an error that says how to fetch it."""
-    paths = [folder() / jar.file_name for jar in pinned()]
+    paths = [folder() / jar.file_name for jar in pinned(aws=aws)]
     missing = [path.name for path in paths if not path.is_file()]
     if missing:
-        message = f"{', '.join(missing)}: not in {folder()}. Fetch what is missing once: {COMMAND}"
+        command = f"{COMMAND} --aws" if aws else COMMAND
+        message = f"{', '.join(missing)}: not in {folder()}. Fetch what is missing once: {command}"
         raise JarsError(message)
     return paths
 
 
-def fetch() -> list[Path]:
+def fetch(*, aws: bool = False) -> list[Path]:
     """Fetch the jars that are missing or not what they should be; return those fetched."""
-    missing = [jar for jar in pinned() if not _is_right(folder() / jar.file_name, jar)]
+    missing = [jar for jar in pinned(aws=aws) if not _is_right(folder() / jar.file_name, jar)]
     if not missing:
         return []
     try:
@@ -146,10 +159,13 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Fetch what is missing and say so."""
+    parser = argparse.ArgumentParser(prog="python -m jobs.jars", description="Fetch jars, once.")
+    parser.add_argument("--aws", action="store_true", help="also those for a warehouse in S3")
+    args = parser.parse_args(argv)
     try:
-        fetched = fetch()
+        fetched = fetch(aws=args.aws)
     except CredtrailError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import reduce
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from jobs.errors import InputError
 from jobs.file_rows import file_rows
 from jobs.footers import Footer, read_footers
 from jobs.input_sniffing import PARQUET
+from jobs.local_rows import local_rows
 from jobs.uris import LOCAL_OPTIONS, READ_OPTIONS, file_uri, hadoop_path, load_path
 from transforms.events.cloudtrail_parquet import needed_columns, parquet_records
 from transforms.events.stored_values import UnusableColumnError
@@ -30,16 +31,30 @@ _NO_TIMES = "no CloudTrail as Athena and Glue store it: no column eventtime. The
 _NAMED_COLUMNS = 20
 
 
-def read_parquet(spark: SparkSession, files: list[InputFile], max_record_chars: int) -> DataFrame:
+Footers = Mapping[str, Footer | None]
+"""Footers by path; None where it is damaged, and no entry where the file is gone."""
+
+
+def read_parquet(
+    spark: SparkSession,
+    files: list[InputFile],
+    known: Footers | None = None,
+) -> DataFrame:
     """``schemas.RECORDS`` of Parquet files, whatever their columns.
+
+    Args:
+        spark: the session to read with.
+        files: what to read.
+        known: footers of these files and others, if they were read before.
 
     Raises:
         InputError: a column of a file is of a type that cannot be used.
     """
-    footers = _footers(spark, [file.path for file in files])
+    by_path = footers(spark, files) if known is None else known
     alike: dict[str, list[str]] = defaultdict(list)
     words: dict[str, str | None] = {}
-    for path, footer in footers.items():
+    for path in (file.path for file in files if file.path in by_path):
+        footer = by_path[path]
         if footer and footer.rows:
             alike[footer.columns].append(path)
         else:
@@ -52,26 +67,26 @@ def read_parquet(spark: SparkSession, files: list[InputFile], max_record_chars: 
             groups[needed] += like
         else:
             words |= dict.fromkeys(like, _NO_TIMES.format(_names(stored)))
-    parts = [_rows(spark, *group, max_record_chars) for group in groups.items()]
+    parts = [_rows(spark, *group) for group in groups.items()]
     if words or not parts:
         parts.append(file_rows(spark, words))
     return reduce(DataFrame.union, parts)
 
 
-def row_counts(spark: SparkSession, files: Iterable[InputFile]) -> dict[str, int]:
-    """How many rows each Parquet file should give, by its URI.
+def footers(spark: SparkSession, files: Iterable[InputFile]) -> Footers:
+    """Footers of those files that are Parquet."""
+    by_uri = {hadoop_path(file.path): file.path for file in files if file.format == PARQUET}
+    found = read_footers(spark, by_uri, LOCAL_OPTIONS)
+    return {by_uri[uri]: footer for uri, footer in found.items()}
+
+
+def row_counts(spark: SparkSession, stored: Footers) -> DataFrame:
+    """How many rows each file should give: ``input_file`` (its URI) and ``rows``.
 
     Where fewer come, the rest of the file is damaged, and Spark has left it out without a word.
     """
-    paths = [file.path for file in files if file.format == PARQUET]
-    return {file_uri(path): foot.rows for path, foot in _footers(spark, paths).items() if foot}
-
-
-def _footers(spark: SparkSession, paths: list[str]) -> dict[str, Footer | None]:
-    """Footers by path; None where it is damaged, and no entry where the file is gone."""
-    by_uri = {hadoop_path(path): path for path in paths}
-    found = read_footers(spark, by_uri, LOCAL_OPTIONS)
-    return {by_uri[uri]: footer for uri, footer in found.items()}
+    rows = [(file_uri(path), footer.rows) for path, footer in stored.items() if footer]
+    return local_rows(spark, rows, "input_file string, rows bigint")
 
 
 def _reader(spark: SparkSession) -> DataFrameReader:
@@ -100,9 +115,7 @@ def _needed(path: str, stored: StructType) -> StructType:
         raise InputError(msg) from error
 
 
-def _rows(
-    spark: SparkSession, columns: StructType, paths: list[str], max_record_chars: int
-) -> DataFrame:
+def _rows(spark: SparkSession, columns: StructType, paths: list[str]) -> DataFrame:
     rows = (
         _reader(spark)
         .schema(columns)
@@ -113,7 +126,7 @@ def _rows(
             F.col("_metadata.row_index").alias("row_index"),
         )
     )
-    return parquet_records(rows, max_record_chars)
+    return parquet_records(rows)
 
 
 def _names(stored: StructType) -> str:

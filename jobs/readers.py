@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 
 from jobs.file_rows import file_rows
 from jobs.input_sniffing import JSON, PARQUET
-from jobs.parquet_files import read_parquet, row_counts
+from jobs.parquet_files import Footers, read_parquet
 from jobs.uris import READ_OPTIONS, file_uri, load_path
 from transforms.events.json_files import json_records
 
@@ -26,16 +26,22 @@ if TYPE_CHECKING:
 
     from jobs.inputs import InputFile
 
-__all__ = ["READERS", "file_uri", "read_records", "row_counts"]
+Reader = Callable[["SparkSession", list["InputFile"]], DataFrame]
+
+__all__ = ["READERS", "file_uri", "read_records"]
 
 
-def read_records(spark: SparkSession, files: list[InputFile], max_record_chars: int) -> DataFrame:
+def read_records(
+    spark: SparkSession,
+    files: list[InputFile],
+    known: Footers | None = None,
+) -> DataFrame:
     """``schemas.RECORDS`` of files.
 
     Args:
         spark: the session to read with.
         files: what to read, each by the reader of its format.
-        max_record_chars: bound on the text that is kept of a reject.
+        known: footers of the Parquet files, if they were read before.
 
     Raises:
         InputError: a column of a file is of a type that cannot be used.
@@ -44,11 +50,12 @@ def read_records(spark: SparkSession, files: list[InputFile], max_record_chars: 
     for file in files:
         if "://" in file.path or Path(file.path).exists():
             by_format[file.format].append(file)
-    parts = [READERS[name](spark, found, max_record_chars) for name, found in by_format.items()]
+    readers: dict[str, Reader] = {**READERS, PARQUET: partial(read_parquet, known=known)}
+    parts = [readers[name](spark, found) for name, found in by_format.items()]
     return reduce(DataFrame.union, parts) if parts else file_rows(spark, {})
 
 
-def read_json(spark: SparkSession, files: list[InputFile], max_record_chars: int) -> DataFrame:
+def read_json(spark: SparkSession, files: list[InputFile]) -> DataFrame:
     """``schemas.RECORDS`` of JSON files, each of them read whole.
 
     Spark skips files of no bytes. They hold no record, unless they should be packed.
@@ -60,11 +67,11 @@ def read_json(spark: SparkSession, files: list[InputFile], max_record_chars: int
         .load([load_path(file.path) for file in files])
         .select("value", F.col("_metadata.file_path").alias("input_file"))
     )
-    records = json_records(texts, max_record_chars)
+    records = json_records(texts)
     return records.union(file_rows(spark, dict.fromkeys(empty))) if empty else records
 
 
-READERS: dict[str, Callable[[SparkSession, list[InputFile], int], DataFrame]] = {
+READERS: dict[str, Reader] = {
     JSON: read_json,
     PARQUET: read_parquet,
 }

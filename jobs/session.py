@@ -2,7 +2,8 @@
 
 Three ways: a Spark of our own on one machine; the Spark that ``spark-submit``, EMR or Glue has
 started; or a session that runs already, as in a notebook or a test. ``conf/spark-defaults.conf``
-holds for all, ``conf/spark-local.conf`` only for a Spark of our own.
+holds for all, ``conf/spark-local.conf`` only for a Spark of our own, and
+``conf/spark-small.conf`` for one that has little to do.
 """
 
 from __future__ import annotations
@@ -41,7 +42,11 @@ class SessionError(CredtrailError):
 
 
 def spark_session(
-    settings_spark: Mapping[str, str] | None, warehouse: str, app_name: str = "credtrail"
+    settings_spark: Mapping[str, str] | None,
+    warehouse: str,
+    app_name: str = "credtrail",
+    *,
+    small: bool = False,
 ) -> SparkSession:
     """Return a session whose catalog ``credtrail`` is the warehouse.
 
@@ -49,19 +54,19 @@ def spark_session(
         settings_spark: Spark settings of the user, which win over all others.
         warehouse: a folder, or an ``s3://`` prefix that goes with the Glue catalog.
         app_name: name of the application, as Spark's own tools show it.
+        small: there is little to do, so that a Spark of our own need not prepare for more.
     """
     _prepare_python()
-    options = {
-        "spark.app.name": app_name,
-        **_shipped("spark-defaults.conf"),
-        **catalog_options(warehouse),
-        **(settings_spark or {}),
-    }
+    ours = {"spark.app.name": app_name, **catalog_options(warehouse), **(settings_spark or {})}
+    options = {**_shipped("spark-defaults.conf"), **ours}
     if SparkContext._active_spark_context:  # noqa: SLF001 - nothing public tells without a start
         return _beside(SparkSession.builder.getOrCreate(), options)
     if "PYSPARK_GATEWAY_PORT" in os.environ:
         return _on_platform(options)
-    return _own(options, local_warehouse(warehouse))
+    files = ["spark-defaults.conf", "spark-local.conf", *(["spark-small.conf"] if small else [])]
+    for name in files:
+        options |= _shipped(name)
+    return _own({**options, **ours}, local_warehouse(warehouse))
 
 
 def _prepare_python() -> None:
@@ -74,12 +79,12 @@ def _prepare_python() -> None:
 
 def _own(options: dict[str, str], folder: Path | None) -> SparkSession:
     """Start a Spark on this machine."""
-    class_path = [*map(str, jars.installed()), options.get(_CLASS_PATH, "")]
+    needed = jars.installed(aws=folder is None)
+    class_path = [*map(str, needed), options.get(_CLASS_PATH, "")]
     log = _log_file(folder)
     before = log.stat().st_size
     options = {
         "spark.sql.warehouse.dir": str(folder or tempfile.gettempdir()),
-        **_shipped("spark-local.conf"),
         **options,
         _EXTENSIONS: _with_iceberg(options.get(_EXTENSIONS)),
         _CLASS_PATH: os.pathsep.join(filter(None, class_path)),

@@ -130,9 +130,10 @@ class IpRangeSettings(_Section):
 
 
 class LeaseSettings(_Section):
-    """How long a dead run keeps others out."""
+    """How long a dead run keeps others out, and how long a run waits for another."""
 
     minutes: Count
+    wait_minutes: Minutes
 
 
 class MaintainSettings(_Section):

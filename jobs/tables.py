@@ -7,12 +7,18 @@ differ: where nothing differs nothing is written, as even an empty MERGE makes a
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
 
 from jobs.errors import InputError
+from jobs.failures import all_said
+from jobs.fence import STAGED, load_table, schema_json, staged, stamp
 from jobs.local_rows import local_rows
 from transforms import schemas
 
@@ -41,36 +47,61 @@ _PROPERTIES = {
     **KEEPING_METADATA,
 }
 
+_UNFENCED = (schemas.WRITER, schemas.REVIEWS, schemas.NOTIFICATIONS)
+"""Tables that are written directly: the lease itself, and what people and messages add."""
+
+_TRIES, _PAUSE = 10, 0.5
+_RACES = ("already exists", "database is locked", "SQLITE_BUSY", "CommitFailed")
+"""What is said where two runs make a warehouse at the same moment."""
+
 _SAME_ROWS = "replace"
 """Operation of a snapshot that compaction has made, of files or of manifests."""
 
 
 class Warehouse:
-    """The tables of one warehouse, by way of the catalog ``credtrail`` of a Spark session."""
+    """The tables of one warehouse, by way of the catalog ``credtrail`` of a Spark session.
+
+    Attributes:
+        spark: the session.
+        token: of the lease under which is written; without one, writes are direct.
+    """
 
     def __init__(self, spark: SparkSession) -> None:
         """Open the warehouse that the session's catalog points to; nothing is created yet."""
         self.spark = spark
+        self.token: int | None = None
 
     def create_missing(self) -> None:
         """Create the namespace and the tables that are not there yet.
 
+        Another run may do so at the same moment: what it has made is taken as it is.
+
         Raises:
             InputError: a table that is there lacks columns: another version wrote it.
         """
+        for left in reversed(range(_TRIES)):
+            try:
+                self._create_missing()
+            except (PySparkException, Py4JJavaError) as error:
+                if not left or not any(words in all_said(error) for words in _RACES):
+                    raise
+                time.sleep(_PAUSE)
+            else:
+                return
+
+    def _create_missing(self) -> None:
         self.spark.sql(f"CREATE NAMESPACE IF NOT EXISTS {NAMESPACE}")
         there = {row.tableName for row in self.spark.sql(f"SHOW TABLES IN {NAMESPACE}").collect()}
         for table in schemas.TABLES:
-            if table.name in there:
-                self._check(table)
-            else:
+            if table.name not in there:
                 self.spark.sql(create_statement(table))
-                if table.sorted_by:
-                    order = ", ".join(table.sorted_by)
-                    self.spark.sql(f"ALTER TABLE {full_name(table)} WRITE ORDERED BY {order}")
+            self._complete(table, is_new=table.name not in there)
 
-    def _check(self, table: Table) -> None:
-        lacking = [name for name in table.columns if name not in self.scan(table).columns]
+    def _complete(self, table: Table, *, is_new: bool) -> None:
+        """Check a table, and do what a run that died while it was made has left undone."""
+        loaded = load_table(self.spark, full_name(table))
+        there = {column["name"] for column in json.loads(schema_json(self.spark, loaded))["fields"]}
+        lacking = [name for name in table.columns if name not in there]
         if lacking:
             msg = (
                 f"Table {full_name(table)} lacks {', '.join(lacking)}: another version of "
@@ -78,6 +109,16 @@ class Warehouse:
                 "one stays as it is."
             )
             raise InputError(msg)
+        if table.sorted_by and loaded.sortOrder().isUnsorted():
+            order = ", ".join(table.sorted_by)
+            self.spark.sql(f"ALTER TABLE {full_name(table)} WRITE ORDERED BY {order}")
+        if not is_new and table not in _UNFENCED and STAGED not in loaded.properties():
+            self.spark.sql(f"ALTER TABLE {full_name(table)} SET TBLPROPERTIES ('{STAGED}'='true')")
+
+    def fence(self) -> None:
+        """Keep all who held the lease before from writing: put our token on every table."""
+        names = [full_name(table) for table in schemas.TABLES if table not in _UNFENCED]
+        stamp(self.spark, names, self.token or 0)
 
     def scan(self, table: Table) -> DataFrame:
         """All rows of a table, as it stands now."""
@@ -87,9 +128,25 @@ class Warehouse:
         """No rows, in the shape of a table."""
         return local_rows(self.spark, [], table.schema)
 
-    def append(self, table: Table, rows: DataFrame) -> None:
-        """Append rows; the caller knows that there are some."""
-        rows.select(*table.columns).writeTo(full_name(table)).append()
+    def append(self, table: Table, rows: DataFrame) -> int:
+        """Append rows, and return how many; the caller knows that there may be some."""
+        with self.writing(table):
+            rows.select(*table.columns).writeTo(full_name(table)).append()
+        snapshot = load_table(self.spark, full_name(table)).currentSnapshot()
+        return int(snapshot.summary().get("added-records") or 0)
+
+    @contextmanager
+    def writing(self, table: Table) -> Iterator[None]:
+        """Write to a table once, inside, as the holder of the lease.
+
+        Raises:
+            FencedError: the lease is no longer ours: the write is not seen by anybody.
+        """
+        if self.token is None or table in _UNFENCED:
+            yield
+        else:
+            with staged(self.spark, full_name(table), self.token):
+                yield
 
     def publish(
         self,
@@ -123,32 +180,49 @@ class Warehouse:
         on = " AND ".join(f"t.{k} <=> s.{k}" for k in table.key)
         values = ", ".join(f"{c} = s.{c}" for c in table.columns)
         columns, inserted = ", ".join(table.columns), ", ".join(f"s.{c}" for c in table.columns)
-        self.spark.sql(
+        statement = (
             f"MERGE INTO {full_name(table)} t USING credtrail_changes s ON {on} "  # noqa: S608
             "WHEN MATCHED AND s.change = 'delete' THEN DELETE "
             f"WHEN MATCHED THEN UPDATE SET {values} "
             f"WHEN NOT MATCHED AND s.change <> 'delete' THEN INSERT ({columns}) VALUES ({inserted})"
         )
+        with self.writing(table):
+            self.spark.sql(statement)
         self.spark.catalog.dropTempView("credtrail_changes")
 
-    def delete(self, table: Table, where: str) -> int:
+    def delete(self, table: Table, on: str, source: DataFrame | None = None) -> int:
         """Delete the rows that a condition holds for; where there are none, nothing is written.
 
+        A MERGE, as a DELETE may drop whole files by their statistics, and does not stage that.
+
         Args:
-            table: the table.
-            where: a condition in SQL; it may read views.
+            table: the table, which is ``t``.
+            on: the condition, in SQL.
+            source: rows that it may compare with, as ``s``: at most one for each row of the table.
 
         Returns:
             How many rows are gone.
         """
-        count = self.scan(table).where(where).count()
+        with_rows = self.spark.range(1).select("id") if source is None else source
+        matching = (
+            self.scan(table)
+            .alias("t")
+            .join(F.broadcast(with_rows.alias("s")), on=F.expr(on), how="left_semi")
+        )
+        count = matching.count()
         if count:
-            self.spark.sql(f"DELETE FROM {full_name(table)} WHERE {where}")  # noqa: S608 - our own
+            with_rows.createOrReplaceTempView("credtrail_deleted")
+            with self.writing(table):
+                self.spark.sql(
+                    f"MERGE INTO {full_name(table)} t USING credtrail_deleted s ON {on} "
+                    "WHEN MATCHED THEN DELETE"
+                )
+            self.spark.catalog.dropTempView("credtrail_deleted")
         return count
 
     def head(self, table: Table) -> int | None:
         """Id of the current snapshot of a table; none while it is empty."""
-        snapshot = self.loaded(table).currentSnapshot()
+        snapshot = load_table(self.spark, full_name(table)).currentSnapshot()
         return None if snapshot is None else int(snapshot.snapshotId())
 
     def heads(self, tables: Iterable[Table]) -> str:
@@ -169,7 +243,7 @@ class Warehouse:
 
     def _holds_rows_of(self, head: int | None, table: Table) -> bool:
         """Walk back over snapshots that moved rows to other files and left them as they were."""
-        loaded = self.loaded(table)
+        loaded = load_table(self.spark, full_name(table))
         snapshot = loaded.currentSnapshot()
         while snapshot is not None and snapshot.snapshotId() != head:
             if snapshot.operation() != _SAME_ROWS:
@@ -179,15 +253,6 @@ class Warehouse:
                 return True
             snapshot = None if before is None else loaded.snapshot(before)
         return head == (None if snapshot is None else snapshot.snapshotId())
-
-    def loaded(self, table: Table) -> Any:  # noqa: ANN401 - an object of Java's, without types
-        """Iceberg's own view of a table as it stands now: snapshots, properties, totals."""
-        spark: Any = self.spark
-        jvm = spark.sparkContext._jvm  # noqa: SLF001 - nothing public tells of snapshots
-        return jvm.org.apache.iceberg.spark.Spark3Util.loadIcebergTable(
-            spark._jsparkSession,  # noqa: SLF001
-            full_name(table),
-        )
 
 
 def full_name(table: Table) -> str:
@@ -203,10 +268,11 @@ def create_statement(table: Table) -> str:
     )
     parts = ", ".join(table.partitioned_by)
     partitions = f"PARTITIONED BY ({parts})" if parts else ""
-    properties = ", ".join(f"'{k}' = '{v}'" for k, v in _PROPERTIES.items())
+    staged_writes = {} if table in _UNFENCED else {STAGED: "true"}
+    properties = ", ".join(f"'{k}' = '{v}'" for k, v in (_PROPERTIES | staged_writes).items())
     return (
-        f"CREATE TABLE {full_name(table)} (\n  {columns}\n) USING iceberg {partitions} "
-        f"COMMENT {_quoted(table.row)} TBLPROPERTIES ({properties})"
+        f"CREATE TABLE IF NOT EXISTS {full_name(table)} (\n  {columns}\n) "
+        f"USING iceberg {partitions} COMMENT {_quoted(table.row)} TBLPROPERTIES ({properties})"
     )
 
 

@@ -94,6 +94,20 @@ class Instance:
         return record(**{**values, **changes})
 
 
+def explained(rows: DataFrame, max_chars: int = 1000) -> DataFrame:
+    """Rows of ``schemas.RECORDS`` with the reason and the text of what is rejected."""
+    from pyspark.sql import functions as F
+
+    from transforms.events.record import reject_reason, reject_record
+
+    reject = F.col("reject")
+    told = {
+        "reject_reason": reject_reason(reject),
+        "reject_record": reject_record(reject, max_chars),
+    }
+    return rows.withColumns(told).drop("reject")
+
+
 def record(**changes: Any) -> dict[str, Any]:
     """One accepted record, as a reader makes it."""
     values: dict[str, Any] = dict.fromkeys(schemas.RECORDS.fieldNames())

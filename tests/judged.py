@@ -89,16 +89,19 @@ def _entry(entry: Allowed) -> tuple[Any, ...]:
     )
 
 
-_PARTS = (sightings, credentials, inventory, address_changes)
-
-
 def memories(batches: Iterable[DataFrame], others: Collection[str] = ()) -> Memories:
     """Summarise batches of records one by one, as runs do."""
     whole: list[tuple[DataFrame, ...]] = []
     for number, batch in enumerate(batches, start=1):
         summarised = summary(batch, 6, others).localCheckpoint()
-        parts = (f(summarised, number) for f in _PARTS)
-        whole.append(tuple(parts))
+        whole.append(
+            (
+                sightings(summarised, number),
+                credentials(summarised, number, others),
+                inventory(summarised, number),
+                address_changes(summarised, number),
+            )
+        )
     return Memories(*[reduce(DataFrame.union, part) for part in zip(*whole, strict=True)])
 
 

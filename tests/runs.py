@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jobs import detect
+from jobs import detect, judging
 from jobs.progress import Progress
 from jobs.runs import Run
 from jobs.session import spark_session
@@ -13,6 +14,9 @@ from jobs.settings import load
 from jobs.warehouse import Warehouse
 from jobs.world import know
 from transforms import schemas
+
+if TYPE_CHECKING:
+    import pytest
 
 SMALL = {
     "spark.master": "local[2]",
@@ -77,3 +81,24 @@ def snapshots(warehouse: Path) -> dict[str, int | None]:
             table.name: getattr(opened._table(table.name).current_snapshot(), "snapshot_id", None)
             for table in schemas.TABLES
         }
+
+
+def judging_once(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Judge the same counted batches once: it is a function of them, and dies in none.
+
+    Verdicts are kept as files, as each run has a session of its own.
+    """
+    judge = judging.judge
+
+    def once(memories: Any, *args: Any) -> judging.Verdicts:
+        spark = memories.sightings.sparkSession
+        batches = memories.sightings.select("batch_id").distinct().collect()
+        kept = folder / "-".join(sorted(str(row.batch_id) for row in batches))
+        if not kept.exists():
+            verdicts = judge(memories, *args)
+            for part in fields(verdicts):
+                getattr(verdicts, part.name).write.parquet(str(kept / part.name))
+        parts = [part.name for part in fields(judging.Verdicts)]
+        return judging.Verdicts(**{n: spark.read.parquet(str(kept / n)) for n in parts})
+
+    patch.setattr(judging, "judge", once)

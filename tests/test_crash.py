@@ -7,15 +7,14 @@ import signal
 import subprocess
 import sys
 import textwrap
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from jobs import intake, judging, lease, runs
+from jobs import intake, lease, runs
 from jobs.simulate import simulate
 from jobs.tables import Warehouse
-from tests.runs import results, rows, run
+from tests.runs import judging_once, results, rows, run
 
 MOST_WRITES = 40
 
@@ -66,30 +65,9 @@ def _dying(patch: pytest.MonkeyPatch, after: int) -> None:
 _record = runs.record
 
 
-def _judging_once(patch: pytest.MonkeyPatch, folder: Path) -> None:
-    """Judge the same counted batches once: it is a function of them, and dies in none.
-
-    Verdicts are kept as files, as each run has a session of its own.
-    """
-    judge = judging.judge
-
-    def once(memories, *args):
-        spark = memories.sightings.sparkSession
-        batches = memories.sightings.select("batch_id").distinct().collect()
-        kept = folder / "-".join(sorted(str(row.batch_id) for row in batches))
-        if not kept.exists():
-            verdicts = judge(memories, *args)
-            for part in fields(verdicts):
-                getattr(verdicts, part.name).write.parquet(str(kept / part.name))
-        parts = [part.name for part in fields(judging.Verdicts)]
-        return judging.Verdicts(**{n: spark.read.parquet(str(kept / n)) for n in parts})
-
-    patch.setattr(judging, "judge", once)
-
-
 def test_dying_between_any_two_writes(spark, trail, undisturbed, tmp_path, monkeypatch):
     """A warehouse whose runs die one write later each time ends as one that was left alone."""
-    _judging_once(monkeypatch, tmp_path / "verdicts")
+    judging_once(monkeypatch, tmp_path / "verdicts")
     warehouse = tmp_path / "warehouse"
     deaths = 0
     for after in range(MOST_WRITES):

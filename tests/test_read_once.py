@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import re
 
+from jobs.inputs import list_input
+from jobs.readers import read_records
 from jobs.simulate import simulate
 from tests.runs import results, rows, run
+from transforms.summary import summary
 
 RUINED = b"this file is not read again"
 
@@ -42,3 +46,27 @@ def test_evidence_is_read_from_the_files_that_hold_it(spark, tmp_path):
     this = run(trail, tmp_path / "warehouse")
 
     assert 0 < this.counts["evidence files"] < this.counts["files"] / 10
+
+
+def test_java_compiles_the_pass_over_events(spark, tmp_path):
+    """No method that Spark generates for it passes 8,000 bytes: Java would interpret it."""
+    simulate(tmp_path, stories="T01", accounts=1, instances=1, days=1, format="cloudtrail-parquet")
+    records = read_records(spark, list_input(str(tmp_path)).files)
+    generated = {
+        "spark.sql.codegen.wholeStage": "true",
+        "spark.sql.codegen.factoryMode": "FALLBACK",
+        "spark.sql.adaptive.enabled": "false",
+    }
+    before = {name: spark.conf.get(name) for name in generated}
+    for name, value in generated.items():
+        spark.conf.set(name, value)
+    try:
+        plan = summary(records, 6)._jdf.queryExecution().executedPlan()
+        debug = getattr(spark._jvm.org.apache.spark.sql.execution.debug, "package$")
+        code = getattr(debug, "MODULE$").codegenString(plan)
+    finally:
+        for name, value in before.items():
+            spark.conf.set(name, value)
+
+    events, _groups = re.findall(r"maxMethodCodeSize:(\d+)", code)
+    assert int(events) < 8000

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 SETTINGS = load(None)
-MOST_RECORD_CHARS = 65536
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +41,7 @@ def library(spark, tmp_path_factory):
     }
     files = list_input(str(folder)).files
     story = F.regexp_extract("input_file", "/([^/]+)/AWSLogs/", 1)
-    records = read_records(spark, files, MOST_RECORD_CHARS).withColumn("story", story)
+    records = read_records(spark, files).withColumn("story", story)
     records.write.parquet(str(folder / "_records"))
     return spark.read.parquet(str(folder / "_records")), labels
 

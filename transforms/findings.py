@@ -96,7 +96,7 @@ def calls(
     Calls that a service made, or that another party sent, are left out: the ladder excuses them.
     ``others`` are the kinds of workload that are judged beside EC2 instances.
     """
-    events = records.where(F.col("reject_reason").isNull() & F.col("event_time").isNotNull())
+    events = records.where(F.col("event_time").isNotNull())
     of_session = (
         in_session(events, others)
         .withColumnsRenamed(

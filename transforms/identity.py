@@ -8,6 +8,8 @@ may be missing, masked or cut.
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import reduce
+from operator import and_
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -22,6 +24,9 @@ from transforms.workloads import (
 )
 
 _ASSUMED_ROLE = ":assumed-role/"
+
+IN_SCOPE_INSTANCE, IN_SCOPE_FUNCTION = "AWS::EC2::Instance", "AWS::Lambda::Function"
+"""Types that inScopeOf names as what a credential was issued to."""
 
 PROOF_IN_SCOPE, PROOF_DELIVERY, PROOF_UNKNOWN_KEY = "in_scope_of", "delivery", "unknown key"
 
@@ -97,7 +102,7 @@ def _proved(named: DataFrame, others: Collection[str]) -> DataFrame:
     )
     is_told = proof.isNotNull() & name.isNotNull() & F.col("_account").isNotNull()
     return (
-        named.withColumn("_in_scope", _in_scope_of_instance())
+        named.withColumn("_in_scope", in_scope_of_instance())
         .withColumn("_proof", _proof(name, role, F.col("principal_id"), others))
         .withColumn("_judged", is_session & is_told)
     )
@@ -117,21 +122,41 @@ def may_be_workload(session_name: Column, others: Collection[str] = ()) -> Colum
     return looks
 
 
+def may_name(session_names: Collection[str]) -> Column:
+    """A cheap look at a record: every one of the sessions of these names passes, others may, too.
+
+    What is costly to tell of a record is then told of few.
+    """
+    by_arn, by_principal = [
+        F.coalesce(F.substring_index(text, end, -1).isin(*session_names), F.lit(False))
+        for text, end in (("arn", "/"), ("principal_id", ":"))
+    ]
+    return by_arn | by_principal
+
+
 def _looks_like_instance(session_name: Column) -> Column:
     return session_name.startswith("i-") & session_name.rlike(INSTANCE_NAME)
 
 
-def _in_scope(issuer: str, issued_to: str) -> Column:
-    told = F.col("in_scope_issued_to").like(issued_to)
+def names_instance() -> Column:
+    """A cheap look at a record: its session may be named as an instance is."""
+    by_arn, by_principal = F.col("arn").contains("/i-"), F.col("principal_id").contains(":i-")
+    return F.coalesce(by_arn, F.lit(False)) | F.coalesce(by_principal, F.lit(False))
+
+
+def in_scope_of_instance() -> Column:
+    """Tell whether AWS itself says that the credential was issued to an instance."""
+    return _in_scope(IN_SCOPE_INSTANCE, ":ec2:", ":instance/")
+
+
+def _in_scope(issuer: str, *parts: str) -> Column:
+    issued_to = F.col("in_scope_issued_to")
+    told = reduce(and_, [issued_to.contains(part) for part in parts], issued_to.startswith("arn:"))
     return F.coalesce((F.col("in_scope_issuer_type") == issuer) & told, F.lit(False))
 
 
-def _in_scope_of_instance() -> Column:
-    return _in_scope("AWS::EC2::Instance", "arn:%:ec2:%:instance/%")
-
-
 def _in_scope_of_function() -> Column:
-    return _in_scope("AWS::Lambda::Function", "arn:%:lambda:%:function:%")
+    return _in_scope(IN_SCOPE_FUNCTION, ":lambda:", ":function:")
 
 
 def _issued_to_instance() -> Column:

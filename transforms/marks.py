@@ -56,11 +56,16 @@ def marks(
     """Bits of one call: console pivot, tampering, role chaining, TLS family, and data event.
 
     An attempt to blind the detector counts though it failed; only a key that was issued chains.
+    Most calls have none of the telling names, so one look is enough for them.
     """
-    console = F.coalesce(
-        event_name.isin(*_CONSOLE_CALLS) | (F.lower(credential_from_console) == "true"),
-        F.lit(False),
+    from_console = F.coalesce(F.lower(credential_from_console) == "true", F.lit(False))
+    by_name = (
+        F.when(event_name.isin(*_CONSOLE_CALLS), F.lit(CONSOLE))
+        .when(event_name.isin(*_TAMPERING_CALLS), F.lit(TAMPERING))
+        .when((event_name == "AssumeRole") & error_code.isNull(), F.lit(ROLE_CHAINING))
+        .otherwise(F.lit(0))
     )
+    telling = event_name.isin(*_CONSOLE_CALLS, *_TAMPERING_CALLS, "AssumeRole")
     tls = (
         F.when(tls_version.isNull(), F.lit(TLS_NONE))
         .when(tls_version.endswith("1.3"), F.lit(TLS_1_3))
@@ -68,9 +73,8 @@ def marks(
         .otherwise(F.lit(TLS_OLD))
     )
     return (
-        _bit(console, CONSOLE)
-        .bitwiseOR(_bit(event_name.isin(*_TAMPERING_CALLS), TAMPERING))
-        .bitwiseOR(_bit((event_name == "AssumeRole") & error_code.isNull(), ROLE_CHAINING))
+        _bit(from_console, CONSOLE)
+        .bitwiseOR(F.when(telling, by_name).otherwise(F.lit(0)))
         .bitwiseOR(tls)
         .bitwiseOR(_bit(event_category == "Data", DATA_EVENT))
     )

@@ -45,11 +45,19 @@ class Table:
         return self.schema.fieldNames()
 
 
+REJECT = _struct(
+    ("broken", STRING, "why there is no record at all; null where there is one"),
+    ("text", STRING, "text of the record, bounded"),
+    ("time", STRING, "eventTime, as written"),
+    ("is_time", BOOL, "eventTime can be read"),
+    ("name", STRING, "eventName, as written"),
+    ("source", STRING, "eventSource, as written"),
+)
+
 RECORDS = _struct(
     ("input_file", STRING, "URI of the file, as Spark reports it"),
     ("position", STRING, "where in the file: line, index in Records, or both"),
-    ("reject_reason", STRING, "why the record cannot be used; null for an event"),
-    ("reject_record", STRING, "text of a rejected record"),
+    ("reject", REJECT, "what stands where no event is; null for an event"),
     ("event_id", STRING, "eventID"),
     ("shared_event_id", STRING, "sharedEventID: equal in the copies that several accounts get"),
     ("original_event_id", STRING, "addendum.originalEventID: the event this record amends"),
@@ -81,7 +89,11 @@ RECORDS = _struct(
     ("in_scope_issued_to", STRING, "userIdentity.inScopeOf.credentialsIssuedTo"),
     ("tls_version", STRING, "tlsDetails.tlsVersion"),
     ("tls_present", BOOL, "tlsDetails is there"),
-    ("authentication_method", STRING, "additionalEventData.AuthenticationMethod"),
+    (
+        "authentication_method",
+        STRING,
+        "additionalEventData.AuthenticationMethod; in text of Parquet only QueryString is told",
+    ),
     ("credential_from_console", STRING, "sessionCredentialFromConsole"),
     ("request_parameters", STRING, "requestParameters, JSON text"),
     ("response_elements", STRING, "responseElements, JSON text"),

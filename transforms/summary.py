@@ -7,7 +7,8 @@ first. Its small result is then split. So the events are read once and never cac
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
+from functools import reduce
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -15,7 +16,16 @@ from pyspark.sql import functions as F
 from transforms import marks, schemas
 from transforms.addresses import address_changes as changes_told
 from transforms.addresses import is_address_change
-from transforms.identity import SESSION_COLUMNS, in_session, may_be_workload
+from transforms.events.record import reject_reason, reject_record
+from transforms.identity import (
+    IN_SCOPE_FUNCTION,
+    IN_SCOPE_INSTANCE,
+    SESSION_COLUMNS,
+    in_scope_of_instance,
+    in_session,
+    may_be_workload,
+    names_instance,
+)
 from transforms.source import (
     NONE,
     agent_family,
@@ -37,6 +47,70 @@ FILE, SIGHTING, CREDENTIAL, CHANGE, REJECT = range(5)
 
 _PRE_SIGNED_S3_CALLS = ("GetObject", "HeadObject", "PutObject", "UploadPart")
 
+_AS_WRITTEN = (
+    "principal_id",
+    "arn",
+    "account_id",
+    "issuer_arn",
+    "issuer_principal_id",
+    "in_scope_issued_to",
+    "ec2_role_delivery",
+    "access_key_id",
+    "source_ip_address",
+    "vpc_endpoint_id",
+    "vpc_endpoint_account_id",
+    "aws_region",
+    "recipient_account_id",
+    "invoked_by",
+    "user_agent",
+    "bucket",
+    "told",
+)
+"""What calls are first combined by: as records have it, with no text read yet.
+
+Each column of a key costs every event; what is one of few words is a bit of ``told``.
+"""
+
+_ASSUMED_ROLE, _TO_INSTANCE, _TO_FUNCTION, _TLS, _ASKS_IDENTITY, _PRE_SIGNED = (
+    1 << bit for bit in range(6)
+)
+"""Bits of ``told``."""
+
+_RARE = (
+    "event_id",
+    "event_name",
+    "identity_type",
+    "request_parameters",
+    "response_elements",
+    "position",
+    "reject",
+)
+"""What makes a rare row one of its own."""
+
+_CALL = (
+    "event_id",
+    "event_name",
+    "aws_region",
+    "identity_type",
+    "arn",
+    "principal_id",
+    "account_id",
+    "recipient_account_id",
+    "invoked_by",
+    "access_key_id",
+    "source_ip_address",
+    "vpc_endpoint_id",
+    "request_parameters",
+    "response_elements",
+)
+"""What is read of a rare call."""
+
+_MAKER = ("account_id", "role_id", "session_name")
+
+_REQUEST = "roleArn string, roleSessionName string"
+_RESPONSE = "credentials struct<accessKeyId: string, expiration: string>"
+"""What is read of an AssumeRole."""
+
 _SIGHTING_KEY = (
     *SESSION_COLUMNS,
     "source_ip_address",
@@ -50,36 +124,47 @@ _SIGHTING_KEY = (
     "bucket",
 )
 
+_FACTS: dict[str, Callable[[Column], Column]] = {
+    "first_seen": F.min,
+    "last_seen": F.max,
+    "calls": F.sum,
+    "errors": F.sum,
+    "rejected": F.sum,
+    "issued_min": F.min,
+    "issued_max": F.max,
+    "key_age_max": F.max,
+    "marks": F.bit_or,
+    "first_recon": F.min,
+    "file_bits": F.bit_or,
+}
+"""What is known of a group of calls, and how two groups become one."""
+
 
 def summary(records: DataFrame, bucket_hours: int, others: Collection[str] = ()) -> DataFrame:
-    """One row per sighting, file, and rare record; ``kind`` says which, and what else is null.
+    """One row per group of like calls, per file, and per rare record; ``kind`` says which.
+
+    Calls are combined by what their records say, letter by letter, and only then is it read what
+    that means: of a session, an address, a user agent. So a text is read once for many calls.
+    Several rows may be one sighting, in two spellings: :func:`sightings` makes them one.
 
     Args:
         records: rows of ``schemas.RECORDS``.
         bucket_hours: width of a bucket of event time.
         others: kinds of workload that are judged beside EC2 instances.
     """
-    rows = _rows(records, bucket_hours, others)
-    key = ["kind", *_SIGHTING_KEY, "credential", "change", "reject", "input_file"]
-    return rows.groupBy(*key).agg(
-        F.min("event_time").alias("first_seen"),
-        F.max("event_time").alias("last_seen"),
-        F.count("event_time").alias("calls"),
-        F.sum("error").alias("errors"),
-        F.sum("rejected").alias("rejected"),
-        F.min("credential_issued_at").alias("issued_min"),
-        F.max("credential_issued_at").alias("issued_max"),
-        F.max("key_age").alias("key_age_max"),
-        F.bit_or("delivery").alias("delivery"),
-        F.bit_or("marks").alias("marks"),
-        F.min("recon_time").alias("first_recon"),
-        F.bit_or("file_bit").alias("file_bits"),
-    )
+    seconds = bucket_hours * 3600
+    rows = _with_facts(_split(records, any_name=bool(others)), seconds)
+    rows = _keyed(rows, any_name=bool(others))
+    groups = rows.groupBy("kind", *_AS_WRITTEN, "rare", "input_file").agg(*_merged(_FACTS))
+    return _read(groups, seconds, others)
 
 
 def sightings(summarised: DataFrame, batch_id: int) -> DataFrame:
     """``schemas.SIGHTINGS`` of one batch."""
-    rows = with_source(summarised.where(_is(SIGHTING) & F.col("session_name").isNotNull()))
+    seen = summarised.where(_is(SIGHTING) & F.col("session_name").isNotNull())
+    facts = _merged(name for name in _FACTS if name != "rejected")
+    delivery = F.bit_or("delivery").alias("delivery")
+    rows = with_source(seen.groupBy(*_SIGHTING_KEY).agg(*facts, delivery))
     return rows.withColumns(
         {
             "agent_family": F.coalesce(F.nullif("agent_family", F.lit("")), F.lit(NONE)),
@@ -88,20 +173,57 @@ def sightings(summarised: DataFrame, batch_id: int) -> DataFrame:
     ).select(*schemas.SIGHTINGS.columns)
 
 
-def credentials(summarised: DataFrame, batch_id: int) -> DataFrame:
-    """``schemas.CREDENTIALS`` of one batch."""
-    return (
-        summarised.where(_is(CREDENTIAL))
-        .select("credential.*", F.lit(batch_id).cast("bigint").alias("batch_id"))
-        .withColumn("expires_at", _expiry(F.col("expires_at")))
-        .select(*schemas.CREDENTIALS.columns)
+def credentials(summarised: DataFrame, batch_id: int, others: Collection[str] = ()) -> DataFrame:
+    """``schemas.CREDENTIALS`` of one batch.
+
+    Args:
+        summarised: rows of :func:`summary`.
+        batch_id: the batch.
+        others: kinds of workload that are judged beside EC2 instances.
+    """
+    request, response = F.col("request"), F.col("response")["credentials"]
+    name, role_arn = request["roleSessionName"], request["roleArn"]
+    calls = _rare(summarised, CREDENTIAL).withColumns(
+        {
+            "request": F.from_json("request_parameters", _REQUEST),
+            "response": F.from_json("response_elements", _RESPONSE),
+        }
+    )
+    named = F.coalesce(may_be_workload(name, others), F.lit(False))
+    made_by = F.coalesce(F.lower("invoked_by"), F.col("arn"), F.col("principal_id"))
+    return calls.where(named | F.col("by_workload")).select(
+        "event_id",
+        response["accessKeyId"].alias("access_key_id"),
+        F.substring_index(F.substring_index(role_arn, ":", 5), ":", -1).alias("account_id"),
+        role_arn.alias("role_arn"),
+        name.alias("session_name"),
+        _issued_for().alias("issued_for"),
+        made_by.alias("issued_by"),
+        *[F.col(f"maker_{name}").alias(f"issued_by_{name}") for name in _MAKER],
+        F.col("access_key_id").alias("issued_by_key"),
+        _made_from().alias("issued_from"),
+        F.col("event_time").alias("issued_at"),
+        _expiry(response["expiration"]).alias("expires_at"),
+        "aws_region",
+        F.lit(batch_id).cast("bigint").alias("batch_id"),
     )
 
 
 def address_changes(summarised: DataFrame, batch_id: int) -> DataFrame:
     """``schemas.ADDRESS_CHANGES`` of one batch."""
-    told = summarised.where(_is(CHANGE)).select(
-        "change.*", F.lit(batch_id).cast("bigint").alias("batch_id")
+    told = _rare(summarised, CHANGE).select(
+        "event_id",
+        "event_time",
+        "event_name",
+        F.coalesce("recipient_account_id", "account_id").alias("account_id"),
+        "aws_region",
+        F.coalesce("arn", "principal_id", "invoked_by").alias("made_by"),
+        *[F.col(f"maker_{name}").alias(f"made_by_{name}") for name in _MAKER],
+        _made_from().alias("made_from"),
+        F.col("access_key_id").alias("made_with_key"),
+        "request_parameters",
+        "response_elements",
+        F.lit(batch_id).cast("bigint").alias("batch_id"),
     )
     return changes_told(told)
 
@@ -132,9 +254,15 @@ def inventory(summarised: DataFrame, batch_id: int) -> DataFrame:
     )
 
 
-def rejects(summarised: DataFrame) -> DataFrame:
-    """Rejected records: input_file, position, reason, record."""
-    return summarised.where(_is(REJECT)).select("reject.*")
+def rejects(summarised: DataFrame, max_record_chars: int) -> DataFrame:
+    """Rejected records: input_file, position, reason, and the first characters of the record."""
+    reject = F.col("reject")
+    return summarised.where(_is(REJECT)).select(
+        "input_file",
+        "position",
+        reject_reason(reject).alias("reason"),
+        reject_record(reject, max_record_chars).alias("record"),
+    )
 
 
 def file_counts(summarised: DataFrame) -> DataFrame:
@@ -156,17 +284,28 @@ def file_bit(input_file: Column) -> Column:
 
 def is_forwarded() -> Column:
     """Signed by the session, sent by another party: method, section 2, ``forwarded``."""
-    caller_identity = (
+    return _forwarded(_asks_identity(), _pre_signed())
+
+
+def _asks_identity() -> Column:
+    return F.coalesce(
         (F.col("event_name") == "GetCallerIdentity")
-        & (F.col("event_source") == "sts.amazonaws.com")
-        & ~is_sdk_or_cli(F.col("user_agent"))
+        & (F.col("event_source") == "sts.amazonaws.com"),
+        F.lit(False),
     )
-    pre_signed = (
+
+
+def _pre_signed() -> Column:
+    return F.coalesce(
         (F.col("event_source") == "s3.amazonaws.com")
         & F.col("event_name").isin(*_PRE_SIGNED_S3_CALLS)
-        & (F.col("authentication_method") == "QueryString")
+        & (F.col("authentication_method") == "QueryString"),
+        F.lit(False),
     )
-    return F.coalesce(caller_identity | pre_signed, F.lit(False))
+
+
+def _forwarded(asks_identity: Column, pre_signed: Column) -> Column:
+    return pre_signed | (asks_identity & ~is_sdk_or_cli(F.col("user_agent")))
 
 
 def service_behind() -> Column:
@@ -188,28 +327,29 @@ def _is(kind: int) -> Column:
     return F.col("kind") == kind
 
 
-def _rows(records: DataFrame, bucket_hours: int, others: Collection[str]) -> DataFrame:
-    """The short rows of all records, with the key they are grouped by.
+def _merged(names: Iterable[str]) -> list[Column]:
+    return [_FACTS[name](F.col(name)).alias(name) for name in names]
 
-    What only one kind of row needs is computed for such rows alone, behind the split: a rare
-    record costs what it costs once, and all others nothing.
+
+def _split(records: DataFrame, *, any_name: bool) -> DataFrame:
+    """A row for each kind of row that a record becomes.
+
+    Before the facts are told, though each is then told twice: Spark starts a method of its own
+    here, and Java leaves methods of more than 8,000 bytes uncompiled.
     """
-    name = F.get_json_object("request_parameters", "$.roleSessionName")
-    events = in_session(records, others).withColumn(
-        "issued_session_name", F.when(_is_assume_role(), name)
+    return records.withColumn("maybe", _may_be_session(any_name=any_name)).select(
+        "*", F.explode(_kinds(any_name=any_name)).alias("kind")
     )
-    split = events.select("*", F.explode(_kinds(others)).alias("kind"))
-    key = {
-        **{name: F.when(_is(SIGHTING), column) for name, column in _sighting(bucket_hours).items()},
-        "credential": F.when(_is(CREDENTIAL), _credential()),
-        "change": F.when(_is(CHANGE), _change()),
-        "reject": F.when(_is(REJECT), _reject()),
-        "input_file": F.when(_is(FILE), F.col("input_file")),
-    }
-    facts = {
-        "error": F.col("error_code").isNotNull().cast("int"),
-        "key_age": _key_age(),
-        "delivery": marks.delivery_bits(F.col("ec2_role_delivery")),
+
+
+def _with_facts(split: DataFrame, bucket_seconds: int) -> DataFrame:
+    """Rows with what calls are counted by; only plain comparisons, as every event pays."""
+    seconds = F.unix_seconds("event_time")
+    of_call = {
+        "errors": F.col("error_code").isNotNull().cast("int"),
+        "issued_min": F.col("credential_issued_at"),
+        "issued_max": F.col("credential_issued_at"),
+        "key_age_max": seconds - F.unix_seconds("credential_issued_at"),
         "marks": marks.marks(
             F.col("event_name"),
             F.col("event_category"),
@@ -217,42 +357,139 @@ def _rows(records: DataFrame, bucket_hours: int, others: Collection[str]) -> Dat
             F.col("tls_version"),
             F.col("error_code"),
         ),
-        "recon_time": F.when(marks.is_recon(F.col("event_name")), F.col("event_time")),
-        "file_bit": file_bit(F.col("input_file")),
+        "first_recon": F.when(marks.is_recon(F.col("event_name")), F.col("event_time")),
+        "file_bits": file_bit(F.col("input_file")),
     }
-    return split.select(
+    return split.withColumns(
+        {
+            "bucket": F.floor(seconds / bucket_seconds).cast("int"),
+            "told": _told(),
+            "account_id": F.coalesce("account_id", "issuer_account_id"),
+            "first_seen": F.col("event_time"),
+            "last_seen": F.col("event_time"),
+            "calls": F.col("event_time").isNotNull().cast("int"),
+            "rejected": F.col("reject").isNotNull().cast("int"),
+            **{name: F.when(_is(SIGHTING), fact) for name, fact in of_call.items()},
+        }
+    )
+
+
+def _told() -> Column:
+    """What a record says in one of few words, as bits."""
+    bits = {
+        _ASSUMED_ROLE: F.col("identity_type") == "AssumedRole",
+        _TO_INSTANCE: F.col("in_scope_issuer_type") == IN_SCOPE_INSTANCE,
+        _TO_FUNCTION: F.col("in_scope_issuer_type") == IN_SCOPE_FUNCTION,
+        _TLS: F.col("tls_present") & F.col("invoked_by").isNotNull(),
+        _ASKS_IDENTITY: _asks_identity(),
+        _PRE_SIGNED: _pre_signed(),
+    }
+    return reduce(
+        Column.bitwiseOR, [F.when(is_so, F.lit(bit)).otherwise(0) for bit, is_so in bits.items()]
+    )
+
+
+def _is_told(bit: int) -> Column:
+    return F.col("told").bitwiseAND(bit) != 0
+
+
+def _keyed(rows: DataFrame, *, any_name: bool) -> DataFrame:
+    """The short rows of all records, with the key they are first grouped by."""
+    is_call = _is(SIGHTING)
+    is_rare = _is(CREDENTIAL) | _is(CHANGE)
+    key = {
+        name: F.when(is_rare | (is_call & counts), F.col(name))
+        for name, counts in _told_of_calls(any_name=any_name).items()
+    }
+    return rows.select(
         "kind",
         *[column.alias(name) for name, column in key.items()],
-        "event_time",
-        F.col("reject_reason").isNotNull().cast("int").alias("rejected"),
-        "credential_issued_at",
-        *[F.when(_is(SIGHTING), fact).alias(name) for name, fact in facts.items()],
+        F.when(is_rare | _is(REJECT), F.struct(*_RARE)).alias("rare"),
+        F.when(_is(FILE) | _is(REJECT), F.col("input_file")).alias("input_file"),
+        *_FACTS,
     )
 
 
-def _sighting(bucket_hours: int) -> dict[str, Column]:
+def _told_of_calls(*, any_name: bool) -> dict[str, Column]:
+    """What calls are combined by, and when it counts; elsewhere it is left out.
+
+    Of calls that are no session's only what the inventory needs. A key counts where nothing
+    better proves the session.
+    """
+    maybe, by_endpoint = F.col("maybe"), F.col("vpc_endpoint_id").isNotNull()
+    proved = in_scope_of_instance()
+    if not any_name:
+        proved = proved | (F.col("ec2_role_delivery").isNotNull() & names_instance())
+    return dict.fromkeys(_AS_WRITTEN, maybe) | {
+        "access_key_id": maybe & ~proved,
+        "aws_region": maybe & by_endpoint,
+        "vpc_endpoint_id": F.lit(True),
+        "vpc_endpoint_account_id": by_endpoint,
+        "recipient_account_id": F.lit(True),
+    }
+
+
+def _may_be_session(*, any_name: bool) -> Column:
+    """A cheap look: all calls of judged sessions pass, and few others."""
+    if any_name:
+        return F.lit(True)
+    return (
+        F.col("in_scope_issuer_type").isNotNull()
+        | F.col("ec2_role_delivery").isNotNull()
+        | names_instance()
+    )
+
+
+def _read(groups: DataFrame, bucket_seconds: int, others: Collection[str]) -> DataFrame:
+    """Groups with what their texts mean: session, agent, and the rare rows taken apart."""
+    told = in_session(_as_records(groups), others)
+    key = {
+        **{n: F.when(_is(SIGHTING), c) for n, c in _sighting(bucket_seconds).items()},
+        "call": F.when(_is(CREDENTIAL) | _is(CHANGE), _call()),
+        "input_file": F.col("input_file"),
+        "delivery": marks.delivery_bits(F.col("ec2_role_delivery")),
+    }
+    return told.select(
+        "kind", *[column.alias(n) for n, column in key.items()], "position", "reject", *_FACTS
+    )
+
+
+def _as_records(groups: DataFrame) -> DataFrame:
+    """Groups with the columns of records that their bits stand for."""
+    return groups.select("*", "rare.*").withColumns(
+        {
+            "identity_type": F.when(_is_told(_ASSUMED_ROLE), "AssumedRole").otherwise(
+                F.col("identity_type")
+            ),
+            "in_scope_issuer_type": F.when(_is_told(_TO_INSTANCE), IN_SCOPE_INSTANCE).when(
+                _is_told(_TO_FUNCTION), IN_SCOPE_FUNCTION
+            ),
+            "tls_present": _is_told(_TLS),
+            "issuer_account_id": F.lit(None).cast("string"),
+        }
+    )
+
+
+def _sighting(bucket_seconds: int) -> dict[str, Column]:
     """What sightings are grouped by; outside of a session only what the inventory needs."""
-    seconds = bucket_hours * 3600
-    bucket = F.timestamp_seconds(
-        F.floor(F.unix_seconds("event_time") / seconds).cast("bigint") * seconds
-    )
     named = F.col("session_session_name").isNotNull()
-    endpoint = F.col("vpc_endpoint_id")
     key = {
         "source_ip_address": F.when(named, F.trim("source_ip_address")),
-        "vpc_endpoint_id": endpoint,
-        "vpc_endpoint_account_id": F.when(endpoint.isNotNull(), F.col("vpc_endpoint_account_id")),
-        "endpoint_region": F.when(named & endpoint.isNotNull(), F.col("aws_region")),
+        "vpc_endpoint_id": F.col("vpc_endpoint_id"),
+        "vpc_endpoint_account_id": F.col("vpc_endpoint_account_id"),
+        "endpoint_region": F.when(named, F.col("aws_region")),
         "recipient_account_id": F.col("recipient_account_id"),
         "invoked_by": F.when(named, service_behind()),
-        "forwarded": F.when(named, is_forwarded()),
+        "forwarded": F.when(named, _forwarded(_is_told(_ASKS_IDENTITY), _is_told(_PRE_SIGNED))),
         "agent_family": F.when(named, agent_family(F.col("user_agent"))),
-        "bucket": F.when(named, bucket),
+        "bucket": F.when(
+            named, F.timestamp_seconds(F.col("bucket").cast("bigint") * bucket_seconds)
+        ),
     }
     return {name: key.get(name, F.col(f"session_{name}")) for name in _SIGHTING_KEY}
 
 
-def _kinds(others: Collection[str]) -> Column:
+def _kinds(*, any_name: bool) -> Column:
     """The rows one record becomes. A file marker (no event, no reject) is a file row alone."""
 
     def rows(*kinds: int) -> Column:
@@ -260,25 +497,12 @@ def _kinds(others: Collection[str]) -> Column:
 
     is_event = F.col("event_time").isNotNull()
     return (
-        F.when(F.col("reject_reason").isNotNull(), rows(FILE, REJECT))
-        .when(is_event & _is_credential(others), rows(FILE, SIGHTING, CREDENTIAL))
+        F.when(F.col("reject").isNotNull(), rows(FILE, REJECT))
+        .when(is_event & _may_be_credential(any_name=any_name), rows(FILE, SIGHTING, CREDENTIAL))
         .when(is_event & is_address_change(), rows(FILE, SIGHTING, CHANGE))
         .when(is_event, rows(FILE, SIGHTING))
         .otherwise(rows(FILE))
     )
-
-
-def _reject() -> Column:
-    return F.struct(
-        "input_file",
-        "position",
-        F.col("reject_reason").alias("reason"),
-        F.col("reject_record").alias("record"),
-    )
-
-
-def _key_age() -> Column:
-    return F.unix_seconds("event_time") - F.unix_seconds("credential_issued_at")
 
 
 def _is_assume_role() -> Column:
@@ -291,56 +515,37 @@ def _is_assume_role() -> Column:
     )
 
 
-def _is_credential(others: Collection[str]) -> Column:
-    """A successful AssumeRole that names a workload session, or was made by one."""
-    named = may_be_workload(F.col("issued_session_name"), others)
-    by_workload = F.col("session_session_name").isNotNull()
-    return _is_assume_role() & (F.coalesce(named, F.lit(False)) | by_workload)
+def _may_be_credential(*, any_name: bool) -> Column:
+    """A successful AssumeRole that may name a workload session, or was made by one.
+
+    A cheap look at the text of its parameters; they are read where that finds something.
+    """
+    if any_name:
+        return _is_assume_role()
+    names = F.coalesce(F.col("request_parameters").contains('"i-'), F.lit(False))
+    return _is_assume_role() & (F.col("maybe") | names)
 
 
-def _credential() -> Column:
-    role_arn = F.get_json_object("request_parameters", "$.roleArn")
-    by = F.coalesce(F.lower("invoked_by"), F.col("arn"), F.col("principal_id"))
-    return F.struct(
-        "event_id",
-        F.get_json_object("response_elements", "$.credentials.accessKeyId").alias("access_key_id"),
-        F.substring_index(F.substring_index(role_arn, ":", 5), ":", -1).alias("account_id"),
-        role_arn.alias("role_arn"),
-        F.col("issued_session_name").alias("session_name"),
-        _issued_for().alias("issued_for"),
-        by.alias("issued_by"),
-        *_maker("issued_by"),
-        F.col("access_key_id").alias("issued_by_key"),
-        canonical_source(F.col("source_ip_address"), F.col("vpc_endpoint_id")).alias("issued_from"),
-        F.col("event_time").alias("issued_at"),
-        F.get_json_object("response_elements", "$.credentials.expiration").alias("expires_at"),
-        "aws_region",
-    )
+def _call() -> Column:
+    """A rare call with what is read of it later, and the session that made it.
 
-
-def _change() -> Column:
-    return F.struct(
-        "event_id",
-        "event_time",
-        "event_name",
-        F.coalesce("recipient_account_id", "account_id").alias("account_id"),
-        "aws_region",
-        F.coalesce("arn", "principal_id", "invoked_by").alias("made_by"),
-        *_maker("made_by"),
-        canonical_source(F.col("source_ip_address"), F.col("vpc_endpoint_id")).alias("made_from"),
-        F.col("access_key_id").alias("made_with_key"),
-        "request_parameters",
-        "response_elements",
-    )
-
-
-def _maker(prefix: str) -> list[Column]:
-    """The session that made a call, if it has a home to be judged by."""
+    A session that has no home to be judged by makes none of its calls.
+    """
     with_home = F.col("session_proof") != LAMBDA
-    return [
-        F.when(with_home, F.col(f"session_{name}")).alias(f"{prefix}_{name}")
-        for name in ("account_id", "role_id", "session_name")
-    ]
+    return F.struct(
+        F.col("first_seen").alias("event_time"),
+        *_CALL,
+        F.col("session_session_name").isNotNull().alias("by_workload"),
+        *[F.when(with_home, F.col(f"session_{n}")).alias(f"maker_{n}") for n in _MAKER],
+    )
+
+
+def _rare(summarised: DataFrame, kind: int) -> DataFrame:
+    return summarised.where(_is(kind)).select("call.*")
+
+
+def _made_from() -> Column:
+    return canonical_source(F.col("source_ip_address"), F.col("vpc_endpoint_id"))
 
 
 def _issued_for() -> Column:

@@ -42,7 +42,7 @@ class Repository:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the folder of an environment without jars that needs two."""
     monkeypatch.setattr(jars.sys, "prefix", str(tmp_path))
-    monkeypatch.setattr(jars, "pinned", lambda: (GOOD, OTHER))
+    monkeypatch.setattr(jars, "pinned", lambda **_: (GOOD, OTHER))
     monkeypatch.setattr(jars, "stop_jvm", lambda _: None)
     return tmp_path / "share" / "credtrail" / "jars"
 
@@ -117,11 +117,11 @@ def test_command_tells_a_mishap_without_a_stack_trace(
 ) -> None:
     """``python -m jobs.jars``: what was fetched and status 0, or the reason and status 1."""
     delivering(b"evil", monkeypatch)
-    assert jars.main() == 1
+    assert jars.main([]) == 1
     assert "It is not used" in capsys.readouterr().err
 
     delivering(b"good", monkeypatch)
-    assert jars.main() == 0
+    assert jars.main([]) == 0
     assert f"fetched {folder / GOOD.file_name}" in capsys.readouterr().out
 
 

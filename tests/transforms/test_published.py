@@ -35,7 +35,7 @@ def said(spark):
     """What each policy says: verdict and severity by (session, source)."""
     files = [file for name, case in CASES.items() for file in case.files(name).items()]
     trail = spark.createDataFrame(files, "input_file string, value string")
-    told = memories([json_records(trail, 1000)])
+    told = memories([json_records(trail)])
     around = world(spark, [Allowed("81.2.3.0/24")])
     found = {}
     for policy in POLICIES:

@@ -23,7 +23,7 @@ WEB = Instance("web")
 def _reject(position, reason):
     none = dict.fromkeys(schemas.RECORDS.fieldNames())
     return {**none, "input_file": "file:/trail/2.json", "position": position,
-            "reject_reason": reason, "reject_record": "{}"}  # fmt: skip
+            "reject": (reason, "{}", None, False, None, None)}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,7 @@ def test_nothing_is_lost(summarised):
         "file:/trail/2.json": (0, 2),
         "file:/trail/empty.json": (0, 0),
     }
-    assert sorted(row.position for row in rejects(summarised).collect()) == [
+    assert sorted(row.position for row in rejects(summarised, 100).collect()) == [
         "Records[7]",
         "Records[8]",
     ]

@@ -24,6 +24,8 @@ from transforms.events.stored_values import (
 
 _FREE_FORM = ("requestParameters", "responseElements")
 _TIMES = (record.EVENT_TIME, record.ISSUED_AT)
+_ADDITIONAL = "additionaleventdata"
+_QUERY_STRING = '"QueryString"'
 _PARTITION_KEYS = {
     "awsRegion": "(?i)/(?:awsregion|aws_region|region)=([a-z0-9-]+)/",
     "recipientAccountId": (
@@ -44,12 +46,11 @@ def needed_columns(stored: T.StructType) -> T.StructType:
     return _needed(stored, record.fields(), ())
 
 
-def parquet_records(rows: DataFrame, max_record_chars: int) -> DataFrame:
+def parquet_records(rows: DataFrame) -> DataFrame:
     """``schemas.RECORDS`` of rows of files that have the same columns.
 
     Args:
         rows: the needed columns, ``input_file`` and ``row_index``.
-        max_record_chars: bound on the text that is kept of a reject.
     """
     stored = {
         field.name.lower(): Stored(F.col(field.name), field.dataType) for field in rows.schema
@@ -69,7 +70,7 @@ def parquet_records(rows: DataFrame, max_record_chars: int) -> DataFrame:
         broken=F.lit(None).cast("string"),
         is_marker=F.lit(False),
     )
-    return record.records(parsed, found, max_record_chars)
+    return record.records(parsed, found)
 
 
 def _needed(stored: T.StructType, wanted: T.StructType, inside: tuple[str, ...]) -> T.StructType:
@@ -101,15 +102,16 @@ def _checked(found: T.StructField, wanted: T.DataType, path: tuple[str, ...]) ->
 
 
 def _objects_of_text(stored: dict[str, Stored]) -> dict[str, tuple[Column, T.StructType]]:
-    """Objects that are stored as JSON text, parsed once, with their types."""
+    """Objects that are stored as JSON text, parsed once, with their types.
+
+    One that counts for a single field is left as it is: Spark does not generate code for such
+    parsing, and copies each row before and after it.
+    """
     objects = {}
     for field in record.fields():
-        found = stored.get(field.name.lower())
-        if found and is_text(found.kind) and isinstance(field.dataType, T.StructType):
-            objects[field.name.lower()] = (
-                object_of_text(found.text, field.dataType),
-                field.dataType,
-            )
+        found, kind = stored.get(field.name.lower()), field.dataType
+        if found and is_text(found.kind) and isinstance(kind, T.StructType) and len(kind) > 1:
+            objects[field.name.lower()] = (object_of_text(found.text, kind), kind)
     return objects
 
 
@@ -127,6 +129,10 @@ def _value(stored: dict[str, Stored]) -> Callable[[str], Column]:
             return F.regexp_extract("input_file", key, 1) if key else F.lit(None).cast("string")
         if path == record.PATHS["tls_present"]:
             return found.column
+        if path == record.PATHS["authentication_method"]:
+            whole = stored[_ADDITIONAL]
+            if is_text(whole.kind):  # most calls are signed otherwise: nothing to parse
+                return F.when(whole.text.contains(_QUERY_STRING), found.text)
         return found.account_id if path.lower().endswith("accountid") else found.text
 
     return value

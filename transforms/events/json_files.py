@@ -19,12 +19,11 @@ from transforms.events.json_documents import documents, kind, parsed
 from transforms.events.json_items import FIELDS, item, value_in
 
 
-def json_records(files: DataFrame, max_record_chars: int) -> DataFrame:
+def json_records(files: DataFrame) -> DataFrame:
     """``schemas.RECORDS`` of JSON files.
 
     Args:
         files: ``value``, the whole text of a file, and ``input_file``.
-        max_record_chars: bound on the text that is kept of a reject.
     """
     whole = (
         documents(files)
@@ -44,7 +43,7 @@ def json_records(files: DataFrame, max_record_chars: int) -> DataFrame:
         F.nullif(F.concat_ws(" ", "line", "item.place"), F.lit("")).alias("position"),
         "item",
     )
-    return record.records(rows, found, max_record_chars)
+    return record.records(rows, found)
 
 
 def _items() -> Column:

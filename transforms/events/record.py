@@ -72,9 +72,11 @@ _SOMETHING_ELSE = {
 }
 """What stands where a record is expected, by the field that gives it away."""
 
+MOST_CHARS = 262_144
+"""Bound on what is looked at of a rejected record: CloudTrail's own are no longer."""
+
 _AWS_BEGAN, _FAR_FUTURE = 1136073600, 4133980800  # 2006-01-01 and 2101-01-01: else a clock is wrong
-_SECOND = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?"
-_UTC, _OFFSET, _NO_ZONE = f"{_SECOND} ?Z$", rf"{_SECOND} ?[+-]\d\d(:?\d\d)?$", f"{_SECOND}$"
+_TIME = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?( ?(Z|[+-]\d\d(:?\d\d)?))?$"
 
 
 @dataclass(frozen=True)
@@ -101,37 +103,62 @@ def fields(*more: str) -> T.StructType:
     return _nested([path.split(".") for path in (*PATHS.values(), *more)])
 
 
-def records(rows: DataFrame, found: Found, max_record_chars: int) -> DataFrame:
+def records(rows: DataFrame, found: Found) -> DataFrame:
     """``schemas.RECORDS``: a row is an event, a reject, or the marker of a file without records.
 
-    Only an event has an event time; only a reject has a reason, and a position where it is not
+    Only an event has an event time; only a reject has ``reject``, and a position where it is not
     the whole file; a marker has none of these. A file that was read has one row at least, so a
-    file without any could not be read.
+    file without any could not be read. Why something is rejected is told later, of the few rows
+    that need it (:func:`reject_reason`): every row pays for what stands here.
 
     Args:
         rows: one row per record, with ``input_file`` and ``position``.
         found: what stands in these rows.
-        max_record_chars: bound on the text that is kept of a reject.
     """
-    time = found.time(EVENT_TIME)
-    is_event = is_usable(found.value, time)
+    steps = _found(rows, found)
+    is_event, value = F.col("_is_event"), _value_found
     is_reject = ~is_event & ~found.is_marker
-    reason = F.when(is_reject, _rarely(lambda: _reject_reason(found, time)))
     columns = {
-        **{column: plain(found.value(path)) for column, path in PATHS.items()},
+        **{column: plain(value(path)) for column, path in PATHS.items()},
         "input_file": F.col("input_file"),
         "position": F.when(is_reject, F.col("position")),
-        "reject_reason": reason,
-        "reject_record": F.when(
-            is_reject, _rarely(lambda: _printable(F.substring(found.text, 1, max_record_chars)))
-        ),
-        **{name: _json_text(found.value(PATHS[name])) for name in _FREE_FORM},
-        "event_time": F.when(is_event, whole_seconds(time)),
-        "credential_issued_at": whole_seconds(found.time(ISSUED_AT)),
-        "read_only": _flag(found.value(PATHS["read_only"])),
-        "tls_present": F.coalesce(found.value(PATHS["tls_present"]).isNotNull(), F.lit(False)),
+        "reject": F.when(is_reject, _reject(found)),
+        **{name: _json_text(value(PATHS[name])) for name in _FREE_FORM},
+        "event_time": F.when(is_event, whole_seconds(F.col("_time"))),
+        "credential_issued_at": whole_seconds(F.col("_issued_at")),
+        "read_only": _flag(value(PATHS["read_only"])),
+        "tls_present": F.coalesce(value(PATHS["tls_present"]).isNotNull(), F.lit(False)),
     }
-    return rows.select(*[columns[name].alias(name) for name in schemas.RECORDS.fieldNames()])
+    return steps.select(*[columns[name].alias(name) for name in schemas.RECORDS.fieldNames()])
+
+
+def _found(rows: DataFrame, found: Found) -> DataFrame:
+    """Rows with what was found in them, in steps: what many columns share is computed once."""
+    values = {_name_found(path): found.value(path) for path in PATHS.values()}
+    times = {"_time": found.time(EVENT_TIME), "_issued_at": found.time(ISSUED_AT)}
+    return rows.withColumns(values | times).withColumn(
+        "_is_event", is_usable(_value_found, F.col("_time"))
+    )
+
+
+def _name_found(path: str) -> str:
+    return "_" + path.replace(".", "_")
+
+
+def _value_found(path: str) -> Column:
+    return F.col(_name_found(path))
+
+
+def _reject(found: Found) -> Column:
+    """What is kept of a record that is no event: no more than taking it along costs every row."""
+    return F.struct(
+        found.broken.alias("broken"),
+        F.substring(found.text, 1, MOST_CHARS).alias("text"),
+        _value_found(EVENT_TIME).alias("time"),
+        F.col("_time").isNotNull().alias("is_time"),
+        _value_found("eventName").alias("name"),
+        _value_found("eventSource").alias("source"),
+    )
 
 
 def is_usable(value: Callable[[str], Column], time: Column) -> Column:
@@ -149,10 +176,12 @@ def is_usable(value: Callable[[str], Column], time: Column) -> Column:
 
 def readable_time(text: Column) -> Column:
     """Time of a text in ISO format, UTC where it names no zone; null where it is no such text."""
-    is_usual = (F.length(text) == 20) & text.endswith("Z") & (F.substring(text, 5, 1) == "-")  # noqa: PLR2004
-    zoned = is_usual | text.rlike(_UTC) | text.rlike(_OFFSET)
-    plain = F.when(text.rlike(_NO_ZONE), F.concat(text, F.lit("Z")))
-    return F.try_to_timestamp(F.when(zoned, text).otherwise(plain))
+    is_usual = (
+        (F.octet_length(text) == 20)  # noqa: PLR2004 - the length of most spares them the pattern
+        & text.endswith("Z")
+        & (F.substring(text, 5, 1) == "-")
+    )
+    return F.try_to_timestamp(F.when(is_usual | text.rlike(_TIME), text))
 
 
 def whole_seconds(time: Column) -> Column:
@@ -165,13 +194,21 @@ def plain(text: Column) -> Column:
     return F.when(F.octet_length(text) > 0, text)
 
 
-def _reject_reason(found: Found, time_read: Column) -> Column:
-    """Say why a record is no event."""
-    value, text = found.value, found.text
-    time, source = value(EVENT_TIME), value("eventSource")
-    is_unnamed = plain(value("eventName")).isNull()
+def reject_record(reject: Column, max_chars: int) -> Column:
+    """The first characters of a rejected record."""
+    return _printable(F.substring(reject["text"], 1, max_chars))
+
+
+def reject_reason(reject: Column) -> Column:
+    """Say why a record is no event.
+
+    Args:
+        reject: the column ``reject`` of ``schemas.RECORDS``.
+    """
+    text, time, source = reject["text"], reject["time"], reject["source"]
+    is_unnamed = plain(reject["name"]).isNull()
     reason = (
-        F.when(found.broken.isNotNull(), found.broken)
+        F.when(reject["broken"].isNotNull(), reject["broken"])
         .when(~F.ltrim(text).startswith("{"), _quoted("no JSON object but", text))
         .when(
             source.startswith("aws:"), _quoted("a notification, not a call: eventSource is", source)
@@ -180,18 +217,14 @@ def _reject_reason(found: Found, time_read: Column) -> Column:
     for name, words in _SOMETHING_ELSE.items():
         is_there = F.get_json_object(text, f"$.{name}").isNotNull()
         reason = reason.when(is_unnamed & is_there, F.lit(f"not a CloudTrail record: {words}"))
-    return _printable(
+    told = (
         reason.when(plain(time).isNull(), F.lit("has no eventTime"))
-        .when(time_read.isNull(), _quoted("eventTime is no time:", time))
+        .when(~reject["is_time"], _quoted("eventTime is no time:", time))
         .when(is_unnamed, F.lit("has no eventName"))
         .when(plain(source).isNull(), F.lit("has no eventSource"))
         .otherwise(_quoted("eventTime is not between 2006 and 2100:", time))
     )
-
-
-def _rarely(column: Callable[[], Column]) -> Column:
-    """A column that few rows need: not compiled into the code that all rows run through."""
-    return F.transform(F.array(F.lit(0)), lambda _: column())[0]
+    return F.when(reject.isNotNull(), _printable(told))
 
 
 def _quoted(words: str, text: Column) -> Column:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 
+from tests.factories import explained
 from transforms.events.json_files import json_records
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class Files:
             "input_file", F.col("value").cast("string").alias("value")
         )
         found: dict[str, list[Row]] = {name: [] for name in self.contents}
-        for row in json_records(files, max_record_chars).collect():
+        for row in explained(json_records(files), max_record_chars).collect():
             found[row.input_file].append(row)
         return found
 
