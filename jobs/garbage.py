@@ -1,7 +1,7 @@
 """Rows of batches that never counted: what runs left that died, or were stopped, while reading.
 
-Whoever holds the lease knows that each claim which is not counted is dead. Its run may still wake:
-so claims are taken from it first, and rows go when nothing can count them any more.
+Whoever holds the lease knows that each claim which is not counted is dead: its run is over, or is
+fenced and can no longer count what it has read.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from jobs.tables import full_name
 from transforms import schemas
 
 if TYPE_CHECKING:
@@ -30,48 +29,19 @@ _CLAIMED = "state = 'claimed'"
 
 
 def remove_uncounted(warehouse: Warehouse, lease: Lease) -> dict[str, int]:
-    """Delete rows that will never count, and claims that nobody holds; return how many a table.
-
-    Only batches up to the newest one that is there now are looked at: if this process sleeps until
-    another has taken the lease, that one's batches are newer.
-    """
-    newest = _newest_batch(warehouse)
-    if newest is None:
-        return {}
+    """Delete rows that will never count, and claims that nobody holds; return how many a table."""
     lease.keep()
-    _fence(warehouse, lease.token, newest)
-    removed = {table.name: _remove(warehouse, table, newest) for table in OF_BATCHES}
-    # The newest id must stay, or it would be given again: a dead run that wakes could still append
-    # rows under it, which would then count.
-    removed[schemas.INPUT_FILES.name] = warehouse.delete(
-        schemas.INPUT_FILES, f"{_CLAIMED} AND batch_id < {newest}"
-    )
+    removed = {table.name: _remove(warehouse, table) for table in OF_BATCHES}
+    removed[schemas.INPUT_FILES.name] = _forget_claims(warehouse)
     return {name: rows for name, rows in removed.items() if rows}
 
 
-def _newest_batch(warehouse: Warehouse) -> int | None:
-    files = warehouse.scan(schemas.INPUT_FILES)
-    newest: int | None = files.agg(F.max("batch_id").alias("id")).collect()[0].id
-    return newest
-
-
-def _fence(warehouse: Warehouse, token: int, newest: int) -> None:
-    """Take dead claims over: a run that wakes can no longer count what it has read."""
-    dead = f"{_CLAIMED} AND batch_id <= {newest} AND token <> {token}"
-    if not warehouse.scan(schemas.INPUT_FILES).where(dead).isEmpty():
-        warehouse.spark.sql(
-            f"UPDATE {full_name(schemas.INPUT_FILES)} SET token = {token} "  # noqa: S608 - our own
-            f"WHERE {dead}"
-        )
-
-
-def _remove(warehouse: Warehouse, table: schemas.Table, newest: int) -> int:
+def _remove(warehouse: Warehouse, table: schemas.Table) -> int:
     settled = (
         warehouse.scan(schemas.INPUT_FILES).where(f"not {_CLAIMED}").select("batch_id").distinct()
     )
     garbage = (
         warehouse.scan(table)
-        .where(F.col("batch_id") <= newest)
         .select("batch_id")
         .join(F.broadcast(settled), on="batch_id", how="left_anti")
         .distinct()
@@ -79,3 +49,15 @@ def _remove(warehouse: Warehouse, table: schemas.Table, newest: int) -> int:
     )
     dead = ", ".join(str(row.batch_id) for row in garbage)
     return warehouse.delete(table, f"batch_id IN ({dead})") if dead else 0
+
+
+def _forget_claims(warehouse: Warehouse) -> int:
+    """Delete dead claims, but for those of the newest batch: ids of batches rise from it.
+
+    Its id would be given again, and whatever still bears it would count.
+    """
+    files = warehouse.scan(schemas.INPUT_FILES)
+    newest = files.agg(F.max("batch_id").alias("id")).collect()[0].id
+    if newest is None:
+        return 0
+    return warehouse.delete(schemas.INPUT_FILES, f"{_CLAIMED} AND batch_id < {newest}")

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import functions as F
 
 from jobs import cli, garbage, lease, retention, rollup, runs, upkeep, upkeep_report
+from jobs.failures import in_words
+from jobs.fence import FencedError
 from jobs.progress import Progress
 from jobs.session import spark_session
 from jobs.settings import load
@@ -89,24 +91,39 @@ def run(args: argparse.Namespace) -> int:
 
 
 def maintain(spark: SparkSession, this: Upkeep) -> None:
-    """Put the warehouse in order, and record the run, failed or not."""
-    with this.progress.stage("open warehouse"):
-        warehouse = Warehouse(spark)
-        warehouse.create_missing()
-        held = lease.acquire(warehouse, this.settings.lease.minutes)
-    try:
-        last = runs.last_state(warehouse)
-        stands = last is None or runs.results_stand(warehouse, last)
-        _rewrite(warehouse, held, this)
-        _record(warehouse, held, this, last, stands=stands)
-        _free(warehouse, held, this)
-        _amend(warehouse, this)
-    except BaseException as error:
-        with contextlib.suppress(Exception):  # what failed first is what must be told
-            _record_failure(warehouse, held, this, error)
-            held.release()
-        raise
-    held.release()
+    """Put the warehouse in order, and record the run, failed or not.
+
+    Raises:
+        CredtrailError: it failed; the message says why, and what to do.
+    """
+    warehouse = Warehouse(spark)
+    with in_words(spark):
+        with this.progress.stage("open warehouse"):
+            warehouse.create_missing()
+            numbers = this.settings.lease
+            held = lease.acquire(warehouse, numbers.minutes, numbers.wait_minutes)
+        try:
+            last = runs.last_state(warehouse)
+            stands = last is None or runs.results_stand(warehouse, last)
+            _rewrite(warehouse, held, this)
+            _record(warehouse, held, this, last, stands=stands)
+            _free(warehouse, held, this)
+            _amend(warehouse, this)
+        except BaseException as error:
+            _give_up(warehouse, held, this, error)
+            raise
+        held.release()
+
+
+def _give_up(warehouse: Warehouse, held: Lease, this: Upkeep, error: BaseException) -> None:
+    """Record a run that failed, and give its lease back; what failed first is what must be told."""
+    held.over.set()
+    if isinstance(error, lease.LeaseError | FencedError):
+        return
+    with contextlib.suppress(Exception):
+        _record_failure(warehouse, held, this, error)
+    with contextlib.suppress(Exception):
+        held.release()
 
 
 def _rewrite(warehouse: Warehouse, held: Lease, this: Upkeep) -> None:

@@ -62,11 +62,8 @@ def _closed_calls(warehouse: Warehouse, before: datetime) -> dict[str, int]:
     closed = warehouse.scan(schemas.FINDINGS).where(
         (F.col("status") == "closed") & (F.col("updated_at") < F.lit(before))
     )
-    kept(closed.select("finding_id")).createOrReplaceTempView("credtrail_closed")
-    of_closed = "finding_id IN (SELECT finding_id FROM credtrail_closed)"
-    deleted = {
-        table.name: warehouse.delete(table, of_closed)
+    ids = kept(closed.select("finding_id"))
+    return {
+        table.name: warehouse.delete(table, "t.finding_id = s.finding_id", ids)
         for table in (schemas.EVIDENCE_DONE, schemas.FINDING_CALLS)
     }
-    warehouse.spark.catalog.dropTempView("credtrail_closed")
-    return deleted

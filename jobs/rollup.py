@@ -67,7 +67,6 @@ def _worth_it(marked: DataFrame) -> list[tuple[date, int]]:
 
 def _replace(warehouse: Warehouse, days: Sequence[date]) -> None:
     """Replace the partitions of some days by their rows, rolled up."""
-    head = warehouse.head(schemas.SIGHTINGS)
     marked = _marked(
         warehouse,
         warehouse.scan(schemas.SIGHTINGS)
@@ -81,9 +80,5 @@ def _replace(warehouse: Warehouse, days: Sequence[date]) -> None:
         .union(marked.where("not rolls").select(*columns))
         .select(*columns)
     )
-    (
-        rows.writeTo(full_name(schemas.SIGHTINGS))
-        .option("isolation-level", "serializable")
-        .option("validate-from-snapshot-id", str(head))
-        .overwritePartitions()
-    )
+    with warehouse.writing(schemas.SIGHTINGS):
+        rows.writeTo(full_name(schemas.SIGHTINGS)).overwritePartitions()

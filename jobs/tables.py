@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
@@ -46,6 +46,7 @@ _PROPERTIES = {
     "commit.retry.num-retries": "10",
     **KEEPING_METADATA,
 }
+
 _UNFENCED = (schemas.WRITER, schemas.REVIEWS, schemas.NOTIFICATIONS)
 """Tables that are written directly: the lease itself, and what people and messages add."""
 
@@ -189,27 +190,39 @@ class Warehouse:
             self.spark.sql(statement)
         self.spark.catalog.dropTempView("credtrail_changes")
 
-    def delete(self, table: Table, where: str) -> int:
+    def delete(self, table: Table, on: str, source: DataFrame | None = None) -> int:
         """Delete the rows that a condition holds for; where there are none, nothing is written.
 
-        Written directly: Iceberg does not stage the removal of whole files. What is deleted no run
-        reads any more, so that it does no harm if a run that lost its lease deletes it.
+        A MERGE, as a DELETE may drop whole files by their statistics, and does not stage that.
 
         Args:
-            table: the table.
-            where: a condition in SQL; it may read views.
+            table: the table, which is ``t``.
+            on: the condition, in SQL.
+            source: rows that it may compare with, as ``s``: at most one for each row of the table.
 
         Returns:
             How many rows are gone.
         """
-        count = self.scan(table).where(where).count()
+        with_rows = self.spark.range(1).select("id") if source is None else source
+        matching = (
+            self.scan(table)
+            .alias("t")
+            .join(F.broadcast(with_rows.alias("s")), on=F.expr(on), how="left_semi")
+        )
+        count = matching.count()
         if count:
-            self.spark.sql(f"DELETE FROM {full_name(table)} WHERE {where}")  # noqa: S608 - our own
+            with_rows.createOrReplaceTempView("credtrail_deleted")
+            with self.writing(table):
+                self.spark.sql(
+                    f"MERGE INTO {full_name(table)} t USING credtrail_deleted s ON {on} "
+                    "WHEN MATCHED THEN DELETE"
+                )
+            self.spark.catalog.dropTempView("credtrail_deleted")
         return count
 
     def head(self, table: Table) -> int | None:
         """Id of the current snapshot of a table; none while it is empty."""
-        snapshot = self.loaded(table).currentSnapshot()
+        snapshot = load_table(self.spark, full_name(table)).currentSnapshot()
         return None if snapshot is None else int(snapshot.snapshotId())
 
     def heads(self, tables: Iterable[Table]) -> str:
@@ -230,7 +243,7 @@ class Warehouse:
 
     def _holds_rows_of(self, head: int | None, table: Table) -> bool:
         """Walk back over snapshots that moved rows to other files and left them as they were."""
-        loaded = self.loaded(table)
+        loaded = load_table(self.spark, full_name(table))
         snapshot = loaded.currentSnapshot()
         while snapshot is not None and snapshot.snapshotId() != head:
             if snapshot.operation() != _SAME_ROWS:
@@ -240,10 +253,6 @@ class Warehouse:
                 return True
             snapshot = None if before is None else loaded.snapshot(before)
         return head == (None if snapshot is None else snapshot.snapshotId())
-
-    def loaded(self, table: Table) -> Any:  # noqa: ANN401 - an object of Java's, without types
-        """Iceberg's own view of a table as it stands now: snapshots, properties, totals."""
-        return load_table(self.spark, full_name(table))
 
 
 def full_name(table: Table) -> str:

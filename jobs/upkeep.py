@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from jobs.catalog import CATALOG
+from jobs.fence import load_table
 from jobs.tables import KEEPING_METADATA, full_name
 
 if TYPE_CHECKING:
@@ -32,14 +33,14 @@ class Files:
 
 def files_of(warehouse: Warehouse, table: Table) -> Files:
     """Return what the present state of a table consists of."""
-    snapshot = warehouse.loaded(table).currentSnapshot()
+    snapshot = _loaded(warehouse, table).currentSnapshot()
     totals: dict[str, str] = {} if snapshot is None else dict(snapshot.summary())
     return Files(int(totals.get("total-data-files", 0)), int(totals.get("total-files-size", 0)))
 
 
 def bound_metadata(warehouse: Warehouse, table: Table) -> None:
     """See that a table of an older version, too, drops the metadata files of former commits."""
-    has = dict(warehouse.loaded(table).properties())
+    has = dict(_loaded(warehouse, table).properties())
     if any(has.get(name) != value for name, value in KEEPING_METADATA.items()):
         pairs = ", ".join(f"'{name}' = '{value}'" for name, value in KEEPING_METADATA.items())
         warehouse.spark.sql(f"ALTER TABLE {full_name(table)} SET TBLPROPERTIES ({pairs})")
@@ -94,7 +95,7 @@ def remove_orphans(warehouse: Warehouse, table: Table, before: datetime) -> int:
 
 
 def _small_manifests(warehouse: Warehouse, table: Table) -> int:
-    loaded = warehouse.loaded(table)
+    loaded = _loaded(warehouse, table)
     snapshot = loaded.currentSnapshot()
     if snapshot is None:
         return 0
@@ -103,7 +104,11 @@ def _small_manifests(warehouse: Warehouse, table: Table) -> int:
 
 def _states(warehouse: Warehouse, table: Table) -> list[int]:
     """Times of the states that can be read, in milliseconds since 1970."""
-    return [snapshot.timestampMillis() for snapshot in warehouse.loaded(table).snapshots()]
+    return [snapshot.timestampMillis() for snapshot in _loaded(warehouse, table).snapshots()]
+
+
+def _loaded(warehouse: Warehouse, table: Table) -> Any:  # noqa: ANN401 - Java's own object
+    return load_table(warehouse.spark, full_name(table))
 
 
 def _call(warehouse: Warehouse, table: Table, procedure: str) -> list[Any]:
