@@ -127,8 +127,9 @@ def test_the_disk_of_the_warehouse_is_full(share, spark, trail, undisturbed, tmp
             run(trail, warehouse)
         resize(1_000_000)
         # On a full disk not even the lease can be given back; the next run is another process.
-        monkeypatch.setattr(lease, "_alive", lambda _: False)
-        run(trail, warehouse)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(lease, "_alive", lambda _: False)
+            run(trail, warehouse)
 
         assert "The disk is full: " in str(told.value)
         assert f"for the warehouse in {warehouse}" in str(told.value)
