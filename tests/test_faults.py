@@ -117,7 +117,7 @@ def disk(folder, size):
 
 
 @pytest.mark.parametrize("share", SHARES)
-def test_the_disk_of_the_warehouse_is_full(share, spark, trail, undisturbed, tmp_path, monkeypatch):
+def test_the_disk_of_the_warehouse_is_full(share, spark, trail, undisturbed, tmp_path):
     """The run says what to do; with room, the next one ends as if nothing had been."""
     sizes = [path.stat().st_size for path in undisturbed.rglob("*") if path.is_file()]
     used = sum(-(-size // 4096) * 4096 for size in sizes)  # such a disk is filled by whole pages
