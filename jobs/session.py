@@ -58,15 +58,14 @@ def spark_session(
     """
     _prepare_python()
     ours = {"spark.app.name": app_name, **catalog_options(warehouse), **(settings_spark or {})}
-    options = {**_shipped("spark-defaults.conf"), **ours}
+    defaults = _shipped("spark-defaults.conf")
+    options = {**defaults, **ours}
     if SparkContext._active_spark_context:  # noqa: SLF001 - nothing public tells without a start
         return _beside(SparkSession.builder.getOrCreate(), options)
     if "PYSPARK_GATEWAY_PORT" in os.environ:
         return _on_platform(options)
-    files = ["spark-defaults.conf", "spark-local.conf", *(["spark-small.conf"] if small else [])]
-    for name in files:
-        options |= _shipped(name)
-    return _own({**options, **ours}, local_warehouse(warehouse))
+    local = _shipped("spark-local.conf") | (_shipped("spark-small.conf") if small else {})
+    return _own({**defaults, **local, **ours}, local_warehouse(warehouse))
 
 
 def _prepare_python() -> None:
