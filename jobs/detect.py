@@ -6,14 +6,13 @@ flags that a platform adds of its own are ignored there.
 
 from __future__ import annotations
 
-import contextlib
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 from jobs import cli, evidence, findings, intake, judging, lease, runs
 from jobs.extent import is_small
 from jobs.failures import in_words
-from jobs.fence import FencedError
 from jobs.inputs import UNOPENED, InputFile, choose, list_input
 from jobs.runs import Run
 from jobs.session import spark_session
@@ -85,19 +84,8 @@ def detect(spark: SparkSession, this: Run, files: list[InputFile]) -> None:
             _judge(warehouse, held, this)
             runs.record(warehouse, held, this, None)
         except BaseException as error:
-            _give_up(warehouse, held, this, error)
+            held.give_up(error, partial(runs.record, warehouse, held, this, error))
             raise
-        held.release()
-
-
-def _give_up(warehouse: Warehouse, held: lease.Lease, this: Run, error: BaseException) -> None:
-    """Record a run that failed, and give its lease back; what failed first is what must be told."""
-    held.over.set()
-    if isinstance(error, lease.LeaseError | FencedError):
-        return
-    with contextlib.suppress(Exception):
-        runs.record(warehouse, held, this, error)
-    with contextlib.suppress(Exception):
         held.release()
 
 

@@ -13,6 +13,7 @@ import secrets
 import socket
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +25,7 @@ from pyspark.sql import functions as F
 
 from jobs.errors import CredtrailError
 from jobs.failures import all_said
-from jobs.fence import load_table, set_property
+from jobs.fence import FencedError, load_table, set_property
 from jobs.local_rows import local_rows
 from jobs.tables import full_name
 from transforms import schemas
@@ -112,6 +113,21 @@ class Lease:
 
     def _has(self, row: Holding | None) -> bool:
         return row is not None and (row.token, row.holder) == (self.token, self.holder)
+
+    def give_up(self, error: BaseException, record: Callable[[], None]) -> None:
+        """Record a run that failed, and give the lease back; what failed first must be told.
+
+        Args:
+            error: why it failed; a run that has lost its lease writes nothing more.
+            record: writes the row of the run.
+        """
+        self.over.set()
+        if isinstance(error, LeaseError | FencedError):
+            return
+        with suppress(Exception):
+            record()
+        with suppress(Exception):
+            self.release()
 
     def release(self) -> None:
         """Give the lease back, if it is still ours."""

@@ -7,19 +7,18 @@ die anywhere, as each commit leaves tables that hold what they should.
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 
 from jobs import cli, garbage, lease, retention, rollup, runs, upkeep, upkeep_report
 from jobs.failures import in_words
-from jobs.fence import FencedError
 from jobs.progress import Progress
 from jobs.session import spark_session
 from jobs.settings import load
@@ -110,19 +109,8 @@ def maintain(spark: SparkSession, this: Upkeep) -> None:
             _free(warehouse, held, this)
             _amend(warehouse, this)
         except BaseException as error:
-            _give_up(warehouse, held, this, error)
+            held.give_up(error, partial(_record_failure, warehouse, held, this, error))
             raise
-        held.release()
-
-
-def _give_up(warehouse: Warehouse, held: Lease, this: Upkeep, error: BaseException) -> None:
-    """Record a run that failed, and give its lease back; what failed first is what must be told."""
-    held.over.set()
-    if isinstance(error, lease.LeaseError | FencedError):
-        return
-    with contextlib.suppress(Exception):
-        _record_failure(warehouse, held, this, error)
-    with contextlib.suppress(Exception):
         held.release()
 
 

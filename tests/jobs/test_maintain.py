@@ -483,7 +483,7 @@ def _dying(patch: pytest.MonkeyPatch, after: int) -> None:
         (lease, "_update"),
     ):
         patch.setattr(place, name, counted_(getattr(place, name)))
-    patch.setattr(maintain, "_give_up", lambda _, held, *__: held.over.set())
+    patch.setattr(lease.Lease, "give_up", lambda held, *_: held.over.set())
     patch.setattr(lease, "_alive", lambda _: False)
 
 
