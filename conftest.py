@@ -27,6 +27,16 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     session.stop()
 
 
+@pytest.fixture(scope="module")
+def judged_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Judge the same batches once in a module that is about all else of a run."""
+    from tests.runs import judging_once
+
+    with pytest.MonkeyPatch.context() as patch:
+        judging_once(patch, tmp_path_factory.mktemp("verdicts"))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _name_for_doctests(request: pytest.FixtureRequest) -> None:
     """Give a doctest that says ``spark`` the session; the others start none."""

@@ -130,7 +130,7 @@ def _take_in_batch(
 def _some(files: list[InputFile]) -> str:
     """How many files, and one of them."""
     number = len(files)
-    return f"{number:,} file{'s' * (number > 1)}, such as {files[0].path}" if files else "none"
+    return f"{number:,} file{'s' * (number > 1)}, such as {files[0].path}"
 
 
 def _judge(warehouse: Warehouse, held: lease.Lease, this: Run) -> None:

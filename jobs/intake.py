@@ -160,8 +160,8 @@ def _with_counts(
     rows = F.coalesce(F.col("events"), F.lit(0)) + F.coalesce(F.col("rejected"), F.lit(0))
     why = (
         F.when(F.col("bytes") > max_file_bytes, F.lit(TOO_LARGE))
-        .when(F.col("read").isNull(), F.lit(UNREADABLE))
         .when(rows < F.col("rows"), F.format_string(DAMAGED, rows, "rows"))
+        .when(F.col("read").isNull(), F.lit(UNREADABLE))
     )
     empty = ["events", "rejected", "min_event_time", "max_event_time"]
     return (
@@ -219,12 +219,13 @@ def _append(
         inventory=F.count_if(F.col("kind") == SIGHTING),
     )
     there["rejects"] = totals["rejects"]
-    added = {
-        table.name: warehouse.append(table, rows) if there[table.name] else 0
-        for table, rows in parts.items()
+    for table, rows in parts.items():
+        if there[table.name]:
+            warehouse.append(table, rows)
+    told = (schemas.SIGHTINGS, schemas.CREDENTIALS, schemas.ADDRESS_CHANGES)
+    return totals | {
+        table.name: warehouse.added(table) if there[table.name] else 0 for table in told
     }
-    del added["inventory"], added["rejects"]
-    return totals | added
 
 
 def _sums(rows: DataFrame, **aggregates: Column) -> dict[str, int]:

@@ -25,7 +25,7 @@ from pyspark.sql import functions as F
 
 from jobs.errors import CredtrailError
 from jobs.failures import all_said
-from jobs.fence import FencedError, load_table, set_property
+from jobs.fence import FencedError, set_property
 from jobs.local_rows import local_rows
 from jobs.tables import full_name
 from transforms import schemas
@@ -182,7 +182,7 @@ def _when_free(warehouse: Warehouse, deadline: float) -> Holding | None:
 
 def _renewed(warehouse: Warehouse, token: int) -> float:
     """Until when the holder of a token has renewed its lease; 0 if it has not."""
-    said = load_table(warehouse.spark, _NAME).properties().get(_RENEWED)
+    said = warehouse.loaded(schemas.WRITER).properties().get(_RENEWED)
     of, _, until = (said or "0 0").partition(" ")
     return float(until) if int(of) == token else 0.0
 

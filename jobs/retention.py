@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 
 from jobs.keeping import kept
 from jobs.runs import FINISHED, last_state
+from jobs.tables import sql_time
 from transforms import schemas
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def _runs(warehouse: Warehouse, before: datetime) -> dict[str, int]:
     last = last_state(warehouse)
     is_last = "" if last is None else f" AND run_id <> '{last.run_id}'"
     older = (
-        f"finished_at < TIMESTAMP '{before:%Y-%m-%d %H:%M:%S}Z' "
+        f"finished_at < {sql_time(before)} "
         f"AND (outcome <> '{FINISHED}' OR cardinality(judged_batches) = 0){is_last}"
     )
     return {schemas.RUNS.name: warehouse.delete(schemas.RUNS, older)}

@@ -10,7 +10,8 @@ import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
@@ -99,7 +100,7 @@ class Warehouse:
 
     def _complete(self, table: Table, *, is_new: bool) -> None:
         """Check a table, and do what a run that died while it was made has left undone."""
-        loaded = load_table(self.spark, full_name(table))
+        loaded = self.loaded(table)
         there = {column["name"] for column in json.loads(schema_json(self.spark, loaded))["fields"]}
         lacking = [name for name in table.columns if name not in there]
         if lacking:
@@ -128,12 +129,18 @@ class Warehouse:
         """No rows, in the shape of a table."""
         return local_rows(self.spark, [], table.schema)
 
-    def append(self, table: Table, rows: DataFrame) -> int:
-        """Append rows, and return how many; the caller knows that there may be some."""
+    def append(self, table: Table, rows: DataFrame) -> None:
+        """Append rows; the caller knows that there may be some."""
         with self.writing(table):
             rows.select(*table.columns).writeTo(full_name(table)).append()
-        snapshot = load_table(self.spark, full_name(table)).currentSnapshot()
-        return int(snapshot.summary().get("added-records") or 0)
+
+    def added(self, table: Table) -> int:
+        """How many rows the last write has added to a table."""
+        return int(self.loaded(table).currentSnapshot().summary().get("added-records") or 0)
+
+    def loaded(self, table: Table) -> Any:  # noqa: ANN401 - Java's own object
+        """Iceberg's own table, as it stands now."""
+        return load_table(self.spark, full_name(table))
 
     @contextmanager
     def writing(self, table: Table) -> Iterator[None]:
@@ -222,7 +229,7 @@ class Warehouse:
 
     def head(self, table: Table) -> int | None:
         """Id of the current snapshot of a table; none while it is empty."""
-        snapshot = load_table(self.spark, full_name(table)).currentSnapshot()
+        snapshot = self.loaded(table).currentSnapshot()
         return None if snapshot is None else int(snapshot.snapshotId())
 
     def heads(self, tables: Iterable[Table]) -> str:
@@ -243,7 +250,7 @@ class Warehouse:
 
     def _holds_rows_of(self, head: int | None, table: Table) -> bool:
         """Walk back over snapshots that moved rows to other files and left them as they were."""
-        loaded = load_table(self.spark, full_name(table))
+        loaded = self.loaded(table)
         snapshot = loaded.currentSnapshot()
         while snapshot is not None and snapshot.snapshotId() != head:
             if snapshot.operation() != _SAME_ROWS:
@@ -258,6 +265,11 @@ class Warehouse:
 def full_name(table: Table) -> str:
     """Name of a table with its catalog."""
     return f"{NAMESPACE}.{table.name}"
+
+
+def sql_time(time: datetime) -> str:
+    """A time as SQL writes it, to the second."""
+    return f"TIMESTAMP '{time:%Y-%m-%d %H:%M:%S}Z'"
 
 
 def create_statement(table: Table) -> str:

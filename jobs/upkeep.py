@@ -11,8 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from jobs.catalog import CATALOG
-from jobs.fence import load_table
-from jobs.tables import KEEPING_METADATA, full_name
+from jobs.tables import KEEPING_METADATA, full_name, sql_time
 
 if TYPE_CHECKING:
     from jobs.settings import MaintainSettings
@@ -33,14 +32,14 @@ class Files:
 
 def files_of(warehouse: Warehouse, table: Table) -> Files:
     """Return what the present state of a table consists of."""
-    snapshot = _loaded(warehouse, table).currentSnapshot()
+    snapshot = warehouse.loaded(table).currentSnapshot()
     totals: dict[str, str] = {} if snapshot is None else dict(snapshot.summary())
     return Files(int(totals.get("total-data-files", 0)), int(totals.get("total-files-size", 0)))
 
 
 def bound_metadata(warehouse: Warehouse, table: Table) -> None:
     """See that a table of an older version, too, drops the metadata files of former commits."""
-    has = dict(_loaded(warehouse, table).properties())
+    has = dict(warehouse.loaded(table).properties())
     if any(has.get(name) != value for name, value in KEEPING_METADATA.items()):
         pairs = ", ".join(f"'{name}' = '{value}'" for name, value in KEEPING_METADATA.items())
         warehouse.spark.sql(f"ALTER TABLE {full_name(table)} SET TBLPROPERTIES ({pairs})")
@@ -74,7 +73,7 @@ def expire(warehouse: Warehouse, table: Table, before: datetime, keep: int) -> i
     _call(
         warehouse,
         table,
-        f"expire_snapshots(table => {{table}}, older_than => {_timestamp(before)}, "
+        f"expire_snapshots(table => {{table}}, older_than => {sql_time(before)}, "
         f"retain_last => {keep}, stream_results => true)",
     )
     return len(states) - len(_states(warehouse, table))
@@ -88,14 +87,14 @@ def remove_orphans(warehouse: Warehouse, table: Table, before: datetime) -> int:
     removed = _call(
         warehouse,
         table,
-        f"remove_orphan_files(table => {{table}}, older_than => {_timestamp(before)}, "
+        f"remove_orphan_files(table => {{table}}, older_than => {sql_time(before)}, "
         "prefix_listing => true)",
     )
     return len(removed)
 
 
 def _small_manifests(warehouse: Warehouse, table: Table) -> int:
-    loaded = _loaded(warehouse, table)
+    loaded = warehouse.loaded(table)
     snapshot = loaded.currentSnapshot()
     if snapshot is None:
         return 0
@@ -104,17 +103,9 @@ def _small_manifests(warehouse: Warehouse, table: Table) -> int:
 
 def _states(warehouse: Warehouse, table: Table) -> list[int]:
     """Times of the states that can be read, in milliseconds since 1970."""
-    return [snapshot.timestampMillis() for snapshot in _loaded(warehouse, table).snapshots()]
-
-
-def _loaded(warehouse: Warehouse, table: Table) -> Any:  # noqa: ANN401 - Java's own object
-    return load_table(warehouse.spark, full_name(table))
+    return [snapshot.timestampMillis() for snapshot in warehouse.loaded(table).snapshots()]
 
 
 def _call(warehouse: Warehouse, table: Table, procedure: str) -> list[Any]:
     name = f"'{full_name(table)}'"
     return warehouse.spark.sql(f"CALL {CATALOG}.system.{procedure.format(table=name)}").collect()
-
-
-def _timestamp(time: datetime) -> str:
-    return f"TIMESTAMP '{time:%Y-%m-%d %H:%M:%S}Z'"

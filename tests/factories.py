@@ -172,6 +172,32 @@ def elastic(instance: Instance, hours: float, address: str | None) -> dict[str, 
     )
 
 
+def sighting_on_behalf(first: datetime, last: datetime, **said: Any) -> tuple[Any, ...]:
+    """A row of ``schemas.SIGHTINGS``: S3 calls on behalf of an instance, which owes no evidence."""
+    row = {
+        **dict.fromkeys(schemas.SIGHTINGS.columns),
+        "account_id": "111122223333",
+        "session_name": "i-0123456789abcdef0",
+        "source": "s3.amazonaws.com",
+        "source_kind": "service",
+        "invoked_by": "s3.amazonaws.com",
+        "forwarded": False,
+        "agent_family": "-",
+        "bucket": first.replace(hour=first.hour // 6 * 6, minute=0, second=0, microsecond=0),
+        "first_seen": first,
+        "last_seen": last,
+        "calls": 1,
+        "errors": 0,
+        "delivery": 4,
+        "marks": 0,
+        "file_bits": 1,
+        "batch_id": 1,
+        **said,
+    }
+    assert row.keys() == set(schemas.SIGHTINGS.columns)
+    return tuple(row[name] for name in schemas.SIGHTINGS.columns)
+
+
 def table(
     spark: SparkSession, schema: Any, rows: Iterable[dict[str, Any]], **defaults: Any
 ) -> DataFrame:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs import detect, judging
+from jobs import detect, judging, lease
 from jobs.progress import Progress
 from jobs.runs import Run
 from jobs.session import spark_session
@@ -81,6 +82,35 @@ def snapshots(warehouse: Path) -> dict[str, int | None]:
             table.name: getattr(opened._table(table.name).current_snapshot(), "snapshot_id", None)
             for table in schemas.TABLES
         }
+
+
+class Death(BaseException):
+    """The process is gone: nothing is recorded, nothing is given back."""
+
+
+def dying(patch: pytest.MonkeyPatch, after: int, *writes: tuple[object, str]) -> None:
+    """Make the process die at a write, after so many of them; none is taken for alive then.
+
+    Args:
+        patch: what holds the change.
+        after: how many writes are done.
+        writes: where a write stands, and its name there.
+    """
+    done = 0
+
+    def counted(write: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            nonlocal done
+            if done >= after:
+                raise Death
+            done += 1
+            return write(*args, **kwargs)
+
+        return wrapper
+
+    for place, name in writes:
+        patch.setattr(place, name, counted(getattr(place, name)))
+    patch.setattr(lease, "_alive", lambda _: False)
 
 
 def judging_once(patch: pytest.MonkeyPatch, folder: Path) -> None:

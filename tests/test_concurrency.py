@@ -20,7 +20,9 @@ from jobs.fence import FencedError
 from jobs.session import spark_session
 from jobs.simulate import simulate
 from jobs.tables import Warehouse
-from tests.runs import SMALL, judging_once, results, rows, run, snapshots
+from tests.runs import SMALL, results, rows, run, snapshots
+
+pytestmark = pytest.mark.usefixtures("judged_once")
 
 ROOT = Path(__file__).parents[1]
 PAUSES = (
@@ -41,14 +43,6 @@ def trail(tmp_path_factory):
     simulate(folder, stories="T01", accounts=1, instances=2, days=1)
     (folder / "AWSLogs" / "cut.json").write_text('{"Records": [{"eventVersion"')
     return folder
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _judged_once(tmp_path_factory):
-    """The same trail is judged over and over: once is enough."""
-    with pytest.MonkeyPatch.context() as patch:
-        judging_once(patch, tmp_path_factory.mktemp("verdicts"))
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -14,13 +14,9 @@ import pytest
 from jobs import intake, lease, runs
 from jobs.simulate import simulate
 from jobs.tables import Warehouse
-from tests.runs import judging_once, results, rows, run
+from tests.runs import Death, dying, judging_once, results, rows, run
 
 MOST_WRITES = 40
-
-
-class Death(BaseException):
-    """The process is gone: nothing is recorded, nothing is given back."""
 
 
 @pytest.fixture(scope="module")
@@ -41,25 +37,10 @@ def undisturbed(spark, trail, tmp_path_factory):
 
 
 def _dying(patch: pytest.MonkeyPatch, after: int) -> None:
-    """Make the process die after so many writes."""
-    done = 0
-
-    def counted(write):
-        def wrapper(*args, **kwargs):
-            nonlocal done
-            if done >= after:
-                raise Death
-            done += 1
-            return write(*args, **kwargs)
-
-        return wrapper
-
-    patch.setattr(Warehouse, "append", counted(Warehouse.append))
-    patch.setattr(Warehouse, "merge", counted(Warehouse.merge))
-    patch.setattr(intake, "_count", counted(intake._count))
-    patch.setattr(lease, "_update", counted(lease._update))
+    """Make the process die after so many writes; it does not even tell that it failed."""
+    writes = ((Warehouse, "append"), (Warehouse, "merge"), (intake, "_count"), (lease, "_update"))
+    dying(patch, after, *writes)
     patch.setattr(runs, "record", lambda *args: None if args[-1] else _record(*args))
-    patch.setattr(lease, "_alive", lambda _: False)
 
 
 _record = runs.record

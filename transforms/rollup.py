@@ -14,24 +14,12 @@ from pyspark.sql import functions as F
 
 from transforms import schemas
 from transforms.stays import merged
+from transforms.summary import SIGHTING_FACTS, merged_facts
 
 LEAST_TTL_HOURS = 1
 """The shortest silence that any setting lets end a stay: sightings closer than that are one."""
 
-_MERGED = {
-    "first_seen": F.min,
-    "last_seen": F.max,
-    "calls": F.sum,
-    "errors": F.sum,
-    "issued_min": F.min,
-    "issued_max": F.max,
-    "key_age_max": F.max,
-    "delivery": F.bit_or,
-    "marks": F.bit_or,
-    "first_recon": F.min,
-    "file_bits": F.bit_or,
-    "batch_id": F.max,
-}
+_MERGED = {**SIGHTING_FACTS, "batch_id": F.max}
 """What merging makes of each fact; all other columns must be equal."""
 
 _KEY = tuple(name for name in schemas.SIGHTINGS.columns if name not in _MERGED)
@@ -58,10 +46,8 @@ def rolled_up(sightings: DataFrame) -> DataFrame:
     Args:
         sightings: rows that owe nothing, of batches that are judged.
     """
-    facts = [
-        merge(name).alias(name)
-        for name, merge in _MERGED.items()
-        if name not in ("first_seen", "last_seen")
-    ]
+    facts = {n: merge for n, merge in _MERGED.items() if n not in ("first_seen", "last_seen")}
     by_day = sightings.withColumn("day", F.to_date("first_seen"))
-    return merged(by_day, (*_KEY, "day"), LEAST_TTL_HOURS, facts).select(*schemas.SIGHTINGS.columns)
+    return merged(by_day, (*_KEY, "day"), LEAST_TTL_HOURS, merged_facts(facts)).select(
+        *schemas.SIGHTINGS.columns
+    )

@@ -7,7 +7,7 @@ first. Its small result is then split. So the events are read once and never cac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Mapping
 from functools import reduce
 
 from pyspark.sql import Column, DataFrame
@@ -124,20 +124,25 @@ _SIGHTING_KEY = (
     "bucket",
 )
 
-_FACTS: dict[str, Callable[[Column], Column]] = {
+SIGHTING_FACTS: dict[str, Callable[[Column], Column]] = {
     "first_seen": F.min,
     "last_seen": F.max,
     "calls": F.sum,
     "errors": F.sum,
-    "rejected": F.sum,
     "issued_min": F.min,
     "issued_max": F.max,
     "key_age_max": F.max,
+    "delivery": F.bit_or,
     "marks": F.bit_or,
     "first_recon": F.min,
     "file_bits": F.bit_or,
 }
-"""What is known of a group of calls, and how two groups become one."""
+"""What is known of a sighting, and how two of them become one."""
+
+_FACTS = {name: merge for name, merge in SIGHTING_FACTS.items() if name != "delivery"} | {
+    "rejected": F.sum
+}
+"""What is known of calls before their texts are read: how they were delivered is a text yet."""
 
 
 def summary(records: DataFrame, bucket_hours: int, others: Collection[str] = ()) -> DataFrame:
@@ -155,16 +160,14 @@ def summary(records: DataFrame, bucket_hours: int, others: Collection[str] = ())
     seconds = bucket_hours * 3600
     rows = _with_facts(_split(records, any_name=bool(others)), seconds)
     rows = _keyed(rows, any_name=bool(others))
-    groups = rows.groupBy("kind", *_AS_WRITTEN, "rare", "input_file").agg(*_merged(_FACTS))
+    groups = rows.groupBy("kind", *_AS_WRITTEN, "rare", "input_file").agg(*merged_facts(_FACTS))
     return _read(groups, seconds, others)
 
 
 def sightings(summarised: DataFrame, batch_id: int) -> DataFrame:
     """``schemas.SIGHTINGS`` of one batch."""
     seen = summarised.where(_is(SIGHTING) & F.col("session_name").isNotNull())
-    facts = _merged(name for name in _FACTS if name != "rejected")
-    delivery = F.bit_or("delivery").alias("delivery")
-    rows = with_source(seen.groupBy(*_SIGHTING_KEY).agg(*facts, delivery))
+    rows = with_source(seen.groupBy(*_SIGHTING_KEY).agg(*merged_facts(SIGHTING_FACTS)))
     return rows.withColumns(
         {
             "agent_family": F.coalesce(F.nullif("agent_family", F.lit("")), F.lit(NONE)),
@@ -327,8 +330,9 @@ def _is(kind: int) -> Column:
     return F.col("kind") == kind
 
 
-def _merged(names: Iterable[str]) -> list[Column]:
-    return [_FACTS[name](F.col(name)).alias(name) for name in names]
+def merged_facts(facts: Mapping[str, Callable[[Column], Column]]) -> list[Column]:
+    """Facts of several rows as those of one, under their own names."""
+    return [merge(F.col(name)).alias(name) for name, merge in facts.items()]
 
 
 def _split(records: DataFrame, *, any_name: bool) -> DataFrame:

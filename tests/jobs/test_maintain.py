@@ -29,8 +29,9 @@ from jobs.session import spark_session
 from jobs.settings import load
 from jobs.simulate import simulate
 from jobs.tables import Warehouse, full_name
+from tests.factories import sighting_on_behalf
 from tests.judged import DEAR
-from tests.runs import SMALL, Quiet, results, rows, run, snapshots
+from tests.runs import SMALL, Death, Quiet, dying, results, rows, run, snapshots
 from transforms import schemas
 
 EAGER = {
@@ -51,10 +52,6 @@ MOST_AT_ONCE = 1 if EXAMPLES == 1 else 3
 """Runs of maintain between two of detect, at most."""
 
 MOST_WRITES = 60
-
-
-class Death(BaseException):
-    """The process is gone: nothing is recorded, nothing is given back."""
 
 
 class Past:
@@ -411,23 +408,7 @@ _AFTER_COMMIT = "write.metadata.delete-after-commit.enabled"
 
 def _sighting(day: int, hour: int, batch: int, **said):
     start = datetime(2026, 3, day, hour, tzinfo=UTC)
-    row = {
-        **dict.fromkeys(schemas.SIGHTINGS.columns),
-        "account_id": "111122223333",
-        "session_name": "i-0123456789abcdef0",
-        "source": "s3.amazonaws.com",
-        "source_kind": "service",
-        "invoked_by": "s3.amazonaws.com",
-        "forwarded": False,
-        "bucket": start.replace(hour=hour // 6 * 6),
-        "first_seen": start,
-        "last_seen": start,
-        "calls": 1,
-        "errors": 0,
-        "batch_id": batch,
-        **said,
-    }
-    return [row[name] for name in schemas.SIGHTINGS.columns]
+    return sighting_on_behalf(start, start, batch_id=batch, **said)
 
 
 def test_old_sightings_are_rolled_up(worked):
@@ -461,30 +442,18 @@ def test_old_sightings_are_rolled_up(worked):
 
 
 def _dying(patch: pytest.MonkeyPatch, after: int) -> None:
-    """Make the process die after so many writes."""
-    done = 0
-
-    def counted_(write):
-        def wrapper(*args, **kwargs):
-            nonlocal done
-            if done >= after:
-                raise Death
-            done += 1
-            return write(*args, **kwargs)
-
-        return wrapper
-
-    for place, name in (
+    """Make the process die after so many writes; it does not even give its lease back."""
+    dying(
+        patch,
+        after,
         (Warehouse, "append"),
         (Warehouse, "merge"),
         (Warehouse, "delete"),
         (rollup, "_replace"),
         (upkeep, "_call"),
         (lease, "_update"),
-    ):
-        patch.setattr(place, name, counted_(getattr(place, name)))
+    )
     patch.setattr(lease.Lease, "give_up", lambda held, *_: held.over.set())
-    patch.setattr(lease, "_alive", lambda _: False)
 
 
 def test_dying_between_any_two_steps(past, few_tables, monkeypatch):

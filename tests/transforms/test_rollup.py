@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pyspark.sql import functions as F
 
+from tests.factories import sighting_on_behalf
 from transforms import schemas
 from transforms.findings import suspicious_calls
 from transforms.rollup import owes_nothing, rolled_up
@@ -24,29 +25,10 @@ OF_SESSION = {
 
 def sighting(minute: float = 0, until: float | None = None, **said):
     """A sighting of KMS that S3 calls for an instance, from minute to minute after midnight."""
-    start = MIDNIGHT + timedelta(minutes=minute)
-    row = {
-        **dict.fromkeys(schemas.SIGHTINGS.columns),
-        "account_id": "111122223333",
-        "session_name": "i-0123456789abcdef0",
-        "source": "s3.amazonaws.com",
-        "source_kind": "service",
-        "invoked_by": "s3.amazonaws.com",
-        "forwarded": False,
-        "agent_family": "-",
-        "bucket": start.replace(hour=start.hour // 6 * 6, minute=0, second=0, microsecond=0),
-        "first_seen": start,
-        "last_seen": MIDNIGHT + timedelta(minutes=minute if until is None else until),
-        "calls": 1,
-        "errors": 0,
-        "delivery": 4,
-        "marks": 0,
-        "file_bits": 1,
-        "batch_id": 1,
-        **said,
-    }
-    assert row.keys() == set(schemas.SIGHTINGS.columns)
-    return tuple(row[name] for name in schemas.SIGHTINGS.columns)
+    start, end = (
+        MIDNIGHT + timedelta(minutes=m) for m in (minute, minute if until is None else until)
+    )
+    return sighting_on_behalf(start, end, **said)
 
 
 @pytest.fixture
