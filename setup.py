@@ -18,6 +18,7 @@ TEST = [
     "mypy",
     "pandas<3",  # pyspark.testing cannot be imported with 3
     "pytest",
+    "pytest-xdist",
     "ruff",
     "setuptools>=77",
 ]
