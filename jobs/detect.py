@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from jobs import cli, evidence, findings, intake, judging, lease, runs
 from jobs.extent import is_small
 from jobs.failures import in_words
-from jobs.inputs import UNOPENED, InputFile, choose, list_input
+from jobs.inputs import UNOPENED, choose, list_input
 from jobs.runs import Run
 from jobs.session import spark_session
 from jobs.settings import load
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import argparse
 
     from pyspark.sql import SparkSession
+
+    from jobs.input_files import FileList, InputFile
 
 _UNOPENED = "{} files cannot be opened. They are passed over until reading them is allowed."
 _CHANGED = (
@@ -52,12 +54,12 @@ def run(args: argparse.Namespace) -> int:
     return findings.show(args.warehouse, args.format, args.min_severity)
 
 
-def list_files(this: Run) -> list[InputFile]:
+def list_files(this: Run) -> FileList:
     """Files of the asked window; those passed over are counted by reason."""
     with this.progress.stage("list files") as stage:
         listing = list_input(this.input, this.input_format)
         late_days = this.settings.inputs.late_days
-        files = list(choose(listing, this.window_from, this.window_to, late_days))
+        files = choose(listing, this.window_from, this.window_to, late_days)
         passed_over = {f"passed over: {why}": n for why, n in listing.passed_over.items()}
         this.add({"files listed": len(files), **passed_over})
         if unopened := listing.passed_over[UNOPENED]:
@@ -66,7 +68,7 @@ def list_files(this: Run) -> list[InputFile]:
     return files
 
 
-def detect(spark: SparkSession, this: Run, files: list[InputFile]) -> None:
+def detect(spark: SparkSession, this: Run, files: FileList) -> None:
     """Take new files in, judge what is not judged yet, publish; record the run, failed or not.
 
     Raises:
@@ -89,15 +91,15 @@ def detect(spark: SparkSession, this: Run, files: list[InputFile]) -> None:
         held.release()
 
 
-def _take_in(warehouse: Warehouse, held: lease.Lease, this: Run, files: list[InputFile]) -> None:
-    fresh, rewritten = intake.new_files(warehouse, files)
-    if rewritten:
-        this.add({"files rewritten": len(rewritten)})
-        this.progress.warn(_REWRITTEN.format(_some(rewritten)))
-    if not fresh:
+def _take_in(warehouse: Warehouse, held: lease.Lease, this: Run, files: FileList) -> None:
+    fresh = intake.new_files(warehouse, files)
+    if fresh.rewritten:
+        this.add({"files rewritten": fresh.rewritten})
+        this.progress.warn(_REWRITTEN.format(_some(fresh.rewritten, fresh.such_as)))
+    if not fresh.new:
         return
     batch_id = intake.next_batch_id(warehouse)
-    for batch in intake.batches(fresh, this.settings.inputs.batch_bytes):
+    for batch in intake.batches(fresh.files, this.settings.inputs.batch_bytes):
         with this.progress.stage("read and summarise") as stage:
             counts, batch_id = _take_in_batch(warehouse, held, this, batch, batch_id)
             this.add(counts)
@@ -120,17 +122,16 @@ def _take_in_batch(
             return intake.take_in(warehouse, held, files, batch_id, this.settings), batch_id + 1
         except intake.ChangedError as error:
             this.add({"files changed while read": len(error.files)})
-            this.progress.warn(_CHANGED.format(_some(error.files)))
+            this.progress.warn(_CHANGED.format(_some(len(error.files), error.files[0].path)))
             changed = {file.path for file in error.files}
             files = [file for file in files if file.path not in changed]
             batch_id += 1
     return {}, batch_id
 
 
-def _some(files: list[InputFile]) -> str:
+def _some(number: int, such_as: str) -> str:
     """How many files, and one of them."""
-    number = len(files)
-    return f"{number:,} file{'s' * (number > 1)}, such as {files[0].path}"
+    return f"{number:,} file{'s' * (number > 1)}, such as {such_as}"
 
 
 def _judge(warehouse: Warehouse, held: lease.Lease, this: Run) -> None:

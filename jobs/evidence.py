@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from jobs.inputs import FILE_COLUMNS, InputFile, known_file
+from jobs.input_files import FILE_COLUMNS, InputFile, known_file
 from jobs.local_rows import local_rows
 from jobs.readers import file_uri, read_records
 from transforms import schemas

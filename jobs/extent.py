@@ -10,7 +10,7 @@ from jobs.catalog import local_warehouse
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from jobs.inputs import InputFile
+    from jobs.input_files import InputFile
 
 LITTLE = 16_000_000
 """Bytes of input, and of a warehouse, up to which a run is small: some 100,000 events."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import Window
 from pyspark.sql import functions as F
 
-from jobs.inputs import FILE_COLUMNS, InputFile, known_file
+from jobs.input_files import FILE_COLUMNS, InputFile, known_file
 from jobs.judging import counted
 from jobs.local_rows import local_rows
 from jobs.readers import read_records

@@ -10,43 +10,21 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum, auto
-from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from jobs.errors import InputError
+from jobs.input_files import FileList, InputFile
 from jobs.input_names import delivery_day, passed_over_by_name
 from jobs.input_sniffing import JSON, PARQUET, format_of
-
-if TYPE_CHECKING:
-    from pyspark.sql import Row
 
 FORMATS = (JSON, PARQUET)
 UNOPENED = "cannot be opened"
 AUTO = "auto"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class InputFile:
-    """One file to read.
-
-    Attributes:
-        path: absolute, as text; never percent-encoded.
-        bytes: size.
-        modified_at: time of the last change, UTC.
-        delivery_day: day CloudTrail delivered it, as its path tells; else day of the last change.
-        format: one of ``FORMATS``.
-    """
-
-    path: str
-    bytes: int
-    modified_at: datetime
-    delivery_day: date
-    format: str
 
 
 class Fate(Enum):
@@ -68,21 +46,12 @@ def became_of(file: InputFile) -> Fate:
     return Fate.SAME if is_same else Fate.CHANGED
 
 
-FILE_COLUMNS = tuple(part.name for part in fields(InputFile))
-"""Columns of the table ``input_files`` that tell what a file is."""
-
-
-def known_file(row: Row) -> InputFile:
-    """Return the file that a row with ``FILE_COLUMNS`` tells of."""
-    return InputFile(*[row[name] for name in FILE_COLUMNS])
-
-
-@dataclass
+@dataclass(frozen=True)
 class Listing:
     """Files to read, in order of their paths, and how many were passed over, by reason."""
 
-    files: list[InputFile] = field(default_factory=list)
-    passed_over: Counter[str] = field(default_factory=Counter)
+    files: FileList
+    passed_over: Counter[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,26 +78,29 @@ def list_input(uri: str, input_format: str = AUTO) -> Listing:
     if input_format not in (AUTO, *FORMATS):
         msg = f"--input-format {input_format}: unknown. Known: {', '.join((AUTO, *FORMATS))}."
         raise InputError(msg)
-    listing = Listing()
-    for entry in _entries(uri):
-        file, why_not = _judged(entry, input_format)
-        if file:
-            listing.files.append(file)
-        else:
-            listing.passed_over[why_not] += 1
-    if not listing.files:
-        raise InputError(_nothing_at(uri, input_format, listing.passed_over))
-    return listing
+    passed_over: Counter[str] = Counter()
+    files = FileList.of(_usable(uri, input_format, passed_over))
+    if not files:
+        raise InputError(_nothing_at(uri, input_format, passed_over))
+    return Listing(files, passed_over)
 
 
 def choose(
     listing: Listing, from_day: date | None, to_day: date | None, late_days: int
-) -> Iterator[InputFile]:
+) -> FileList:
     """Files delivered from a day on, and up to some days after another: delivery may be late."""
     last = to_day + timedelta(days=late_days) if to_day else date.max
-    for file in listing.files:
-        if (from_day or date.min) <= file.delivery_day <= last:
+    return listing.files.delivered(from_day or date.min, last)
+
+
+def _usable(uri: str, input_format: str, passed_over: Counter[str]) -> Iterator[InputFile]:
+    """Files to read; those that are passed over are counted."""
+    for entry in _entries(uri):
+        file, why_not = _judged(entry, input_format)
+        if file:
             yield file
+        else:
+            passed_over[why_not] += 1
 
 
 def _judged(entry: _Entry, input_format: str) -> tuple[InputFile | None, str]:

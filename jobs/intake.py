@@ -8,14 +8,16 @@ batch of its own. So does a file that changed while it was read: its batch does 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
 from jobs.fence import FencedError
+from jobs.input_files import FILE_COLUMNS, SHAPE, known_file
 from jobs.inputs import Fate, became_of
-from jobs.local_rows import local_rows
+from jobs.keeping import kept
+from jobs.local_rows import arrow_rows, local_rows
 from jobs.parquet_files import footers, row_counts
 from jobs.readers import file_uri, read_records
 from jobs.tables import full_name
@@ -37,13 +39,17 @@ from transforms.summary import (
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
-    from jobs.inputs import InputFile
+    from jobs.input_files import FileList, InputFile
     from jobs.lease import Lease
     from jobs.settings import Settings
     from jobs.tables import Warehouse
 
 UNREADABLE = "the file could not be read: it is cut off, damaged, or vanished while it was read"
 TOO_LARGE = "the file is larger than inputs.max_file_bytes"
+MOST_FILES = 100_000
+"""Files of a batch at most: those of one batch are objects of this process."""
+_FEW = 100_000
+"""Files up to which a list is sent to all tasks, so that files known of old need not be sorted."""
 _VOID = "state = 'counted' and events = 0"
 DAMAGED = "damaged: %s of the %s rows that its footer tells of could be read"
 
@@ -60,47 +66,65 @@ class ChangedError(Exception):
         self.files = files
 
 
-class Fresh(NamedTuple):
-    """What is to be read, and files that hold something else than what was counted of them."""
+@dataclass(frozen=True)
+class Fresh:
+    """What is to be read.
 
-    files: list[InputFile]
-    rewritten: list[InputFile]
+    Attributes:
+        new: how many files are.
+        files: these, by delivery day and path.
+        rewritten: how many files hold something else than what was counted of them.
+        such_as: one of those.
+    """
+
+    new: int
+    files: Iterator[InputFile]
+    rewritten: int
+    such_as: str
 
 
-def new_files(warehouse: Warehouse, files: Iterable[InputFile]) -> Fresh:
-    """Files that no counted or quarantined batch holds, by delivery day and path.
+def new_files(warehouse: Warehouse, listed: FileList) -> Fresh:
+    """Files that no counted or quarantined batch holds.
 
     A file of which nothing was counted is new again once it has changed: it was cut off, or empty.
     Events of one that had some are never counted twice, whatever became of it: it is only told.
+    Spark compares, as neither what is listed nor what is known fits this process in rows.
     """
-    known = {
-        row.path: (row.bytes, row.modified_at if row.is_void else None)
-        for row in warehouse.scan(schemas.INPUT_FILES)
+    void_since = F.when(F.expr(_VOID), F.col("modified_at"))
+    known = (
+        warehouse.scan(schemas.INPUT_FILES)
         .where("state <> 'claimed'")
-        .select("path", "bytes", "modified_at", F.expr(_VOID).alias("is_void"))
-        .toLocalIterator()
-    }
-    fresh, rewritten = [], []
-    for file in files:
-        size, void_since = known.get(file.path, (None, None))
-        if size is None or (void_since and (size, void_since) != (file.bytes, _stored(file))):
-            fresh.append(file)
-        elif size != file.bytes:
-            rewritten.append(file)
-    return Fresh(sorted(fresh, key=lambda file: (file.delivery_day, file.path)), rewritten)
-
-
-def _stored(file: InputFile) -> datetime:
-    """Time of the last change as it comes back from a table: in UTC, which is not said."""
-    return file.modified_at.replace(tzinfo=None)
+        .select("path", F.struct("bytes", void_since.alias("void_since")).alias("known"))
+    )
+    rows = arrow_rows(warehouse.spark, listed.columns, SHAPE)
+    if len(listed) <= _FEW:
+        known = known.join(F.broadcast(rows.select("path")), on="path", how="left_semi")
+    has_changed = (F.col("known.bytes") != F.col("bytes")) | (
+        F.col("known.void_since") != F.col("modified_at")
+    )
+    is_new = F.col("known").isNull() | (F.col("known.void_since").isNotNull() & has_changed)
+    found = kept(
+        rows.join(known, on="path", how="left")
+        .withColumn("is_new", is_new)
+        .where(F.col("is_new") | (F.col("known.bytes") != F.col("bytes")))
+        .select(*FILE_COLUMNS, "is_new")
+        .orderBy("delivery_day", "path")
+    )
+    count = found.agg(
+        F.count_if("is_new").alias("new"),
+        F.count_if(~F.col("is_new")).alias("rewritten"),
+        F.min(F.when(~F.col("is_new"), F.col("path"))).alias("such_as"),
+    ).collect()[0]
+    files = map(known_file, found.where("is_new").toLocalIterator())
+    return Fresh(count.new, files, count.rewritten, count.such_as or "")
 
 
 def batches(files: Iterable[InputFile], max_bytes: int) -> Iterator[list[InputFile]]:
-    """Cut files into batches of bounded bytes; a larger file is a batch of its own."""
+    """Cut files into batches of bounded bytes and number; a larger file is a batch of its own."""
     batch: list[InputFile] = []
     size = 0
     for file in files:
-        if batch and size + file.bytes > max_bytes:
+        if batch and (size + file.bytes > max_bytes or len(batch) == MOST_FILES):
             yield batch
             batch, size = [], 0
         batch.append(file)
@@ -184,7 +208,8 @@ def _append(
     batch_id: int,
     settings: Settings,
 ) -> dict[str, int]:
-    """Append the parts of a summary that have rows; return how many each has."""
+    """Append the parts of a summary that may have rows; return how many each has."""
+    others = settings.workloads.judged
     whole_files = counted.where("unread is not null").select(
         "input_file",
         F.lit(None).cast("string").alias("position"),
@@ -205,15 +230,15 @@ def _append(
         rejects=F.sum("rejected"),
     )
     parts = {
-        schemas.SIGHTINGS: sightings(summarised, batch_id),
-        schemas.CREDENTIALS: credentials(summarised, batch_id, settings.workloads.judged),
-        schemas.ADDRESS_CHANGES: address_changes(summarised, batch_id),
+        schemas.SIGHTINGS: sightings(summarised, batch_id, others),
+        schemas.CREDENTIALS: credentials(summarised, batch_id, others),
+        schemas.ADDRESS_CHANGES: address_changes(summarised, batch_id, others),
         schemas.INVENTORY: inventory(summarised, batch_id),
         schemas.REJECTS: rejected,
     }
     there = _sums(
         summarised,
-        sightings=F.count("session_name"),
+        sightings=F.count(F.coalesce("arn", "principal_id")),
         credentials=F.count_if(F.col("kind") == CREDENTIAL),
         address_changes=F.count_if(F.col("kind") == CHANGE),
         inventory=F.count_if(F.col("kind") == SIGHTING),
@@ -265,11 +290,7 @@ def _claim_rows(
     rows = [
         (f.path, f.bytes, f.modified_at, f.delivery_day, f.format, file_uri(f.path)) for f in files
     ]
-    shape = (
-        "path string, bytes bigint, modified_at timestamp, delivery_day date, format string, "
-        "input_file string"
-    )
-    return local_rows(warehouse.spark, rows, shape).select(
+    return local_rows(warehouse.spark, rows, f"{SHAPE}, input_file string").select(
         "*",
         F.lit(batch_id).cast("bigint").alias("batch_id"),
         F.lit("claimed").alias("state"),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrameReader, SparkSession
     from pyspark.sql.types import StructType
 
-    from jobs.inputs import InputFile
+    from jobs.input_files import InputFile
 
 _DAMAGED = "no Parquet, or cut off: its footer cannot be read"
 _NO_TIMES = "no CloudTrail as Athena and Glue store it: no column eventtime. There is: {}"

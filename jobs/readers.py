@@ -24,7 +24,7 @@ from transforms.events.json_files import json_records
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-    from jobs.inputs import InputFile
+    from jobs.input_files import InputFile
 
 Reader = Callable[["SparkSession", list["InputFile"]], DataFrame]
 

@@ -96,10 +96,10 @@ def memories(batches: Iterable[DataFrame], others: Collection[str] = ()) -> Memo
         summarised = summary(batch, 6, others).localCheckpoint()
         whole.append(
             (
-                sightings(summarised, number),
+                sightings(summarised, number, others),
                 credentials(summarised, number, others),
                 inventory(summarised, number),
-                address_changes(summarised, number),
+                address_changes(summarised, number, others),
             )
         )
     return Memories(*[reduce(DataFrame.union, part) for part in zip(*whole, strict=True)])

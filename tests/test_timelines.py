@@ -39,7 +39,7 @@ def library(spark, tmp_path_factory):
         )
         for path in shipped()
     }
-    files = list_input(str(folder)).files
+    files = list(list_input(str(folder)).files)
     story = F.regexp_extract("input_file", "/([^/]+)/AWSLogs/", 1)
     records = read_records(spark, files).withColumn("story", story)
     records.write.parquet(str(folder / "_records"))

@@ -105,6 +105,9 @@ _CALL = (
 )
 """What is read of a rare call."""
 
+_RARE_CALL = ("event_id", "event_name", "request_parameters", "response_elements")
+"""What is read of a rare call beside what all groups have."""
+
 _MAKER = ("account_id", "role_id", "session_name")
 
 _REQUEST = "roleArn string, roleSessionName string"
@@ -148,9 +151,9 @@ _FACTS = {name: merge for name, merge in SIGHTING_FACTS.items() if name != "deli
 def summary(records: DataFrame, bucket_hours: int, others: Collection[str] = ()) -> DataFrame:
     """One row per group of like calls, per file, and per rare record; ``kind`` says which.
 
-    Calls are combined by what their records say, letter by letter, and only then is it read what
-    that means: of a session, an address, a user agent. So a text is read once for many calls.
-    Several rows may be one sighting, in two spellings: :func:`sightings` makes them one.
+    Calls are combined by what their records say, letter by letter. What that means - of a session,
+    an address, a user agent - is read by the functions below, once for many calls. Several rows
+    may be one sighting, in two spellings: :func:`sightings` makes them one.
 
     Args:
         records: rows of ``schemas.RECORDS``.
@@ -160,14 +163,26 @@ def summary(records: DataFrame, bucket_hours: int, others: Collection[str] = ())
     seconds = bucket_hours * 3600
     rows = _with_facts(_split(records, any_name=bool(others)), seconds)
     rows = _keyed(rows, any_name=bool(others))
-    groups = rows.groupBy("kind", *_AS_WRITTEN, "rare", "input_file").agg(*merged_facts(_FACTS))
-    return _read(groups, seconds, others)
+    return rows.groupBy("kind", *_AS_WRITTEN, "rare", "input_file").agg(*merged_facts(_FACTS))
 
 
-def sightings(summarised: DataFrame, batch_id: int) -> DataFrame:
-    """``schemas.SIGHTINGS`` of one batch."""
-    seen = summarised.where(_is(SIGHTING) & F.col("session_name").isNotNull())
-    rows = with_source(seen.groupBy(*_SIGHTING_KEY).agg(*merged_facts(SIGHTING_FACTS)))
+def sightings(summarised: DataFrame, batch_id: int, others: Collection[str] = ()) -> DataFrame:
+    """``schemas.SIGHTINGS`` of one batch.
+
+    Args:
+        summarised: rows of :func:`summary`.
+        batch_id: the batch.
+        others: kinds of workload that are judged beside EC2 instances.
+    """
+    seen = in_session(_as_records(summarised.where(_is(SIGHTING))), others).select(
+        *[column.alias(name) for name, column in _sighting().items()],
+        marks.delivery_bits(F.col("ec2_role_delivery")).alias("delivery"),
+        *_FACTS,
+    )
+    merged = seen.groupBy(*_SIGHTING_KEY).agg(
+        *merged_facts(SIGHTING_FACTS), F.count("session_name").alias("named")
+    )
+    rows = with_source(merged.where("named > 0"))
     return rows.withColumns(
         {
             "agent_family": F.coalesce(F.nullif("agent_family", F.lit("")), F.lit(NONE)),
@@ -186,7 +201,7 @@ def credentials(summarised: DataFrame, batch_id: int, others: Collection[str] = 
     """
     request, response = F.col("request"), F.col("response")["credentials"]
     name, role_arn = request["roleSessionName"], request["roleArn"]
-    calls = _rare(summarised, CREDENTIAL).withColumns(
+    calls = _rare(summarised, CREDENTIAL, others).withColumns(
         {
             "request": F.from_json("request_parameters", _REQUEST),
             "response": F.from_json("response_elements", _RESPONSE),
@@ -212,9 +227,17 @@ def credentials(summarised: DataFrame, batch_id: int, others: Collection[str] = 
     )
 
 
-def address_changes(summarised: DataFrame, batch_id: int) -> DataFrame:
-    """``schemas.ADDRESS_CHANGES`` of one batch."""
-    told = _rare(summarised, CHANGE).select(
+def address_changes(
+    summarised: DataFrame, batch_id: int, others: Collection[str] = ()
+) -> DataFrame:
+    """``schemas.ADDRESS_CHANGES`` of one batch.
+
+    Args:
+        summarised: rows of :func:`summary`.
+        batch_id: the batch.
+        others: kinds of workload that are judged beside EC2 instances.
+    """
+    told = _rare(summarised, CHANGE, others).select(
         "event_id",
         "event_time",
         "event_name",
@@ -259,10 +282,10 @@ def inventory(summarised: DataFrame, batch_id: int) -> DataFrame:
 
 def rejects(summarised: DataFrame, max_record_chars: int) -> DataFrame:
     """Rejected records: input_file, position, reason, and the first characters of the record."""
-    reject = F.col("reject")
+    reject = F.col("rare.reject")
     return summarised.where(_is(REJECT)).select(
         "input_file",
-        "position",
+        "rare.position",
         reject_reason(reject).alias("reason"),
         reject_record(reject, max_record_chars).alias("record"),
     )
@@ -366,7 +389,7 @@ def _with_facts(split: DataFrame, bucket_seconds: int) -> DataFrame:
     }
     return split.withColumns(
         {
-            "bucket": F.floor(seconds / bucket_seconds).cast("int"),
+            "bucket": seconds - F.pmod(seconds, F.lit(bucket_seconds)),
             "told": _told(),
             "account_id": F.coalesce("account_id", "issuer_account_id"),
             "first_seen": F.col("event_time"),
@@ -444,26 +467,12 @@ def _may_be_session(*, any_name: bool) -> Column:
     )
 
 
-def _read(groups: DataFrame, bucket_seconds: int, others: Collection[str]) -> DataFrame:
-    """Groups with what their texts mean: session, agent, and the rare rows taken apart."""
-    told = in_session(_as_records(groups), others)
-    key = {
-        **{n: F.when(_is(SIGHTING), c) for n, c in _sighting(bucket_seconds).items()},
-        "call": F.when(_is(CREDENTIAL) | _is(CHANGE), _call()),
-        "input_file": F.col("input_file"),
-        "delivery": marks.delivery_bits(F.col("ec2_role_delivery")),
-    }
-    return told.select(
-        "kind", *[column.alias(n) for n, column in key.items()], "position", "reject", *_FACTS
-    )
-
-
 def _as_records(groups: DataFrame) -> DataFrame:
     """Groups with the columns of records that their bits stand for."""
-    return groups.select("*", "rare.*").withColumns(
+    return groups.withColumns(
         {
             "identity_type": F.when(_is_told(_ASSUMED_ROLE), "AssumedRole").otherwise(
-                F.col("identity_type")
+                F.col("rare.identity_type")
             ),
             "in_scope_issuer_type": F.when(_is_told(_TO_INSTANCE), IN_SCOPE_INSTANCE).when(
                 _is_told(_TO_FUNCTION), IN_SCOPE_FUNCTION
@@ -474,21 +483,18 @@ def _as_records(groups: DataFrame) -> DataFrame:
     )
 
 
-def _sighting(bucket_seconds: int) -> dict[str, Column]:
-    """What sightings are grouped by; outside of a session only what the inventory needs."""
-    named = F.col("session_session_name").isNotNull()
+def _sighting() -> dict[str, Column]:
+    """What sightings are grouped by."""
     key = {
-        "source_ip_address": F.when(named, F.trim("source_ip_address")),
+        "source_ip_address": F.trim("source_ip_address"),
         "vpc_endpoint_id": F.col("vpc_endpoint_id"),
         "vpc_endpoint_account_id": F.col("vpc_endpoint_account_id"),
-        "endpoint_region": F.when(named, F.col("aws_region")),
+        "endpoint_region": F.col("aws_region"),
         "recipient_account_id": F.col("recipient_account_id"),
-        "invoked_by": F.when(named, service_behind()),
-        "forwarded": F.when(named, _forwarded(_is_told(_ASKS_IDENTITY), _is_told(_PRE_SIGNED))),
-        "agent_family": F.when(named, agent_family(F.col("user_agent"))),
-        "bucket": F.when(
-            named, F.timestamp_seconds(F.col("bucket").cast("bigint") * bucket_seconds)
-        ),
+        "invoked_by": service_behind(),
+        "forwarded": _forwarded(_is_told(_ASKS_IDENTITY), _is_told(_PRE_SIGNED)),
+        "agent_family": agent_family(F.col("user_agent")),
+        "bucket": F.timestamp_seconds("bucket"),
     }
     return {name: key.get(name, F.col(f"session_{name}")) for name in _SIGHTING_KEY}
 
@@ -530,22 +536,19 @@ def _may_be_credential(*, any_name: bool) -> Column:
     return _is_assume_role() & (F.col("maybe") | names)
 
 
-def _call() -> Column:
-    """A rare call with what is read of it later, and the session that made it.
+def _rare(summarised: DataFrame, kind: int, others: Collection[str]) -> DataFrame:
+    """Rare calls with what is read of them, and the session that made each.
 
     A session that has no home to be judged by makes none of its calls.
     """
+    rows = summarised.where(_is(kind)).select("*", *[f"rare.{name}" for name in _RARE_CALL])
     with_home = F.col("session_proof") != LAMBDA
-    return F.struct(
+    return in_session(_as_records(rows), others).select(
         F.col("first_seen").alias("event_time"),
         *_CALL,
         F.col("session_session_name").isNotNull().alias("by_workload"),
         *[F.when(with_home, F.col(f"session_{n}")).alias(f"maker_{n}") for n in _MAKER],
     )
-
-
-def _rare(summarised: DataFrame, kind: int) -> DataFrame:
-    return summarised.where(_is(kind)).select("call.*")
 
 
 def _made_from() -> Column:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from jobs.extent import LITTLE, is_small
-from jobs.inputs import InputFile
+from jobs.input_files import InputFile
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 

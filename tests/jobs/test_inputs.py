@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import gzip
 import os
+from collections import Counter
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
 from jobs.errors import InputError
+from jobs.input_files import FileList, InputFile
 from jobs.input_names import delivery_day
-from jobs.inputs import InputFile, Listing, choose, list_input
+from jobs.inputs import Listing, choose, list_input
 
 RECORD = b'{"eventName": "ListQueues"}'
 TRAIL = "AWSLogs/o-abc123/012345678901/CloudTrail/us-west-2/2026/03/02"
@@ -36,7 +38,7 @@ def test_a_file_and_what_is_known_of_it(tmp_path: Path) -> None:
     path = write(tmp_path, f"{TRAIL}/{NAME}")
     os.utime(path, ns=(0, 1_772_400_000_123_456_789))
 
-    assert list_input(str(tmp_path)).files == [
+    assert list(list_input(str(tmp_path)).files) == [
         InputFile(
             path=str(path),
             bytes=len(RECORD),
@@ -258,7 +260,8 @@ def test_the_day_of_change_stands_in(tmp_path: Path) -> None:
 def delivered(*days: date) -> Listing:
     """A listing of one file a day."""
     moment = datetime(2026, 1, 1, tzinfo=UTC)
-    return Listing([InputFile(f"/{day}", 1, moment, day, "cloudtrail-json") for day in days])
+    files = (InputFile(f"/{day}", 1, moment, day, "cloudtrail-json") for day in days)
+    return Listing(FileList.of(files), Counter())
 
 
 def test_choose() -> None:

@@ -30,7 +30,7 @@ NOON_READ = NOON.replace(tzinfo=None)
 
 def read(spark: SparkSession, folder: Path) -> dict[str, list[Row]]:
     """Rows of each file of a folder, by its path within."""
-    files = list_input(str(folder)).files
+    files = list(list_input(str(folder)).files)
     found: dict[str, list[Row]] = {file_uri(file.path): [] for file in files}
     for row in explained(read_records(spark, files)).collect():
         found[row.input_file].append(row)
@@ -130,7 +130,7 @@ def test_files_that_are_gone(spark: SparkSession, tmp_path: Path) -> None:
     """A file that vanished since it was listed has no row, and fails nothing."""
     write(tmp_path / "here.json", event())
     parquet(tmp_path / "here.parquet", event())
-    files = list_input(str(tmp_path)).files
+    files = list(list_input(str(tmp_path)).files)
     gone = [
         InputFile(f"{tmp_path}/gone{ending}", 1, NOON, NOON.date(), files[number].format)
         for number, ending in enumerate((".json", ".parquet"))
@@ -330,7 +330,7 @@ def test_rows_that_damage_hides(spark: SparkSession, tmp_path: Path) -> None:
     start = next(c for c in columns if c.path_in_schema == "eventname").dictionary_page_offset
     content[start : start + 200] = b"\xff" * 200
     path.write_bytes(content)
-    files = list_input(str(path)).files
+    files = list(list_input(str(path)).files)
 
     read_rows = read_records(spark, files).select("event_name").collect()
 
@@ -343,7 +343,7 @@ def test_only_needed_columns_are_read(spark: SparkSession, tmp_path: Path) -> No
     """Neither other columns nor other parts of a struct are read; no Python, no shuffle."""
     parquet(tmp_path / "a.parquet", event())
     write(tmp_path / "a.json", event())
-    files = list_input(str(tmp_path)).files
+    files = list(list_input(str(tmp_path)).files)
 
     rows = read_records(spark, files).where("event_time is not null")
     with full_plans(spark):
