@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
-from datetime import date, datetime
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, date, datetime
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -54,8 +54,9 @@ _COLUMNS = pa.schema(
 
 
 def known_file(row: Row) -> InputFile:
-    """Return the file that a row with ``FILE_COLUMNS`` tells of."""
-    return InputFile(*[row[name] for name in FILE_COLUMNS])
+    """Return the file that a row with ``FILE_COLUMNS`` tells of; rows do not say that it is UTC."""
+    file = InputFile(*[row[name] for name in FILE_COLUMNS])
+    return replace(file, modified_at=file.modified_at.replace(tzinfo=UTC))
 
 
 @dataclass(frozen=True, slots=True)
