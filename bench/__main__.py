@@ -19,12 +19,14 @@ def main() -> None:
     parser.add_argument("--events", type=_sizes, default="3m,10m,30m", help="sizes of trails")
     parser.add_argument("--rates", type=_rates, default="3,30", help="events per instance-hour")
     parser.add_argument("--repeats", type=int, default=5, help="turns of each contestant")
+    parser.add_argument("--instances", type=int, default=20_000, help="of a fleet with history")
+    parser.add_argument("--history", type=_days, default="30,365", help="days of history")
     parser.add_argument("--only", type=_names, default=tuple(ROWS), help=f"some of {list(ROWS)}")
     parser.add_argument("--cache", type=Path, default=Path("build/bench"), help="folder of trails")
     args = parser.parse_args()
     cache = args.cache.resolve()
     cache.mkdir(parents=True, exist_ok=True)
-    bench = Bench(cache, args.events, args.rates, args.repeats)
+    bench = Bench(cache, args.events, args.rates, args.repeats, args.instances, args.history)
     found: dict[str, list[Row]] = {}
     for name in args.only:
         began = time.monotonic()
@@ -42,6 +44,10 @@ def _sizes(text: str) -> tuple[int, ...]:
 
 def _rates(text: str) -> tuple[float, ...]:
     return tuple(float(part) for part in text.split(","))
+
+
+def _days(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(","))
 
 
 def _names(text: str) -> tuple[str, ...]:

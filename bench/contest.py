@@ -25,12 +25,16 @@ class Bench:
         events: sizes of trails.
         rates: events of an instance per hour.
         repeats: runs of each contestant.
+        instances: size of the fleet whose history is long.
+        history: days of history, the fewest and the most of which are compared.
     """
 
     cache: Path
     events: Sequence[int]
     rates: Sequence[float]
     repeats: int
+    instances: int = 20_000
+    history: Sequence[int] = (30, 365)
     measured: dict[str, dict[str, Costs]] = field(default_factory=dict)
 
     def trail(self, events: int, rate: float, *, days: int = 7, skew: str = "") -> sets.Trail:
