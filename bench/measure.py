@@ -27,7 +27,7 @@ _ADOPT_ORPHANS = 36  # PR_SET_CHILD_SUBREAPER
 _EVERY = 0.1
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _TICKS = os.sysconf("SC_CLK_TCK")
-_STAGE = re.compile(r"^([a-z][a-z ,-]+?) {2,}([0-9.]+) s(?: |$)")
+_STAGE = re.compile(r"^([a-z][A-Za-z ,-]+?) {2,}([0-9.]+) s(?: |$)")
 """How credtrail tells of a stage that is over: its name, and what it took."""
 
 _MOST_SECONDS = 6 * 3600

@@ -15,7 +15,7 @@ from simulator.bulk.identities import Identities
 from simulator.fleet import HOUR
 
 if TYPE_CHECKING:
-    from bench.past import Past
+    from bench.memories.past import Past
 
 _CALLS = 2.5
 """Calls of an instance in an hour in which it calls."""

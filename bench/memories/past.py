@@ -49,7 +49,7 @@ _TURNS = 8
 """Instances of a place that have a private address each before the first one comes again."""
 
 _BUSY = ((0.6, 1), (0.85, 4), (1.0, 12))
-"""Up to which share of all places calls in how many hours of a day: 3 hours on average."""
+"""Up to which share of all places calls in how many hours of a day: 3.4 hours on average."""
 
 _WORDS = _WHO, _WHEN, _WHETHER, _STAYS, _KEYS, _REUSES, _WORKS = range(7)
 """What a number is drawn for."""
@@ -73,6 +73,24 @@ class Instance:
     def is_new(self) -> bool:
         """Whether the trail shows its launch."""
         return self.box.born >= 0
+
+
+@dataclass(frozen=True)
+class Rates:
+    """How much of a past is remembered.
+
+    Attributes:
+        key_hours: hours from one key of an instance to the next.
+        files: files that are delivered in an hour.
+    """
+
+    key_hours: int = 6
+    files: int = 24
+
+    @property
+    def key_seconds(self) -> int:
+        """Seconds from one key of an instance to the next."""
+        return self.key_hours * HOUR
 
 
 @dataclass(frozen=True)
