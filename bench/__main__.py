@@ -18,7 +18,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--events", type=_sizes, default="3m,10m,30m", help="sizes of trails")
     parser.add_argument("--rates", type=_rates, default="3,30", help="events per instance-hour")
-    parser.add_argument("--repeats", type=int, default=5, help="turns of each contestant")
+    parser.add_argument("--repeats", type=int, default=5, help="turns of each contestant at most")
+    parser.add_argument(
+        "--minutes", type=float, default=0, help="no further turn of a contest beyond this; 0: none"
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="keep the rows of a sitting that was broken off"
+    )
     parser.add_argument("--instances", type=int, default=20_000, help="of a fleet with history")
     parser.add_argument("--history", type=_days, default="30,365", help="days of history")
     parser.add_argument("--only", type=_names, default=tuple(ROWS), help=f"some of {list(ROWS)}")

@@ -63,6 +63,11 @@ class Costs:
     runs: tuple[Cost, ...]
 
     @property
+    def turns(self) -> int:
+        """How many there are."""
+        return len(self.runs)
+
+    @property
     def cpu(self) -> float:
         """Median of CPU seconds."""
         return statistics.median(run.cpu for run in self.runs)
