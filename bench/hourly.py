@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench import same
 from bench.measure import Cost, Costs
+from jobs.tables import create_statement
 from transforms import schemas
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ JUDGING = ("see what is to be judged", "judge", "gather evidence", "publish")
 VERSION = 2
 """Rises when the same size would come out otherwise."""
 
+_MADE, _JUDGED = "made.json", "judged.json"
 _CHANGED = ("catalog.db", "spark.log")
 """Files of a warehouse that are written to again; all others are written once."""
 
@@ -49,40 +52,54 @@ class Remembered:
 
     @property
     def told(self) -> dict[str, dict[str, int]]:
-        """Rows and bytes of each table, and events of the hour."""
-        found: dict[str, dict[str, int]] = json.loads(self._told.read_text(encoding="utf-8"))
+        """Rows, data files and bytes of each table once all was judged."""
+        found: dict[str, dict[str, int]] = self._read(_JUDGED)["tables"]
         return found
 
-    @property
-    def _kept(self) -> Path:
-        return self.folder / "kept"
-
-    @property
-    def _told(self) -> Path:
-        return self.folder / "told.json"
-
     def make(self, bench: Bench, instances: int, days: int) -> None:
-        """Make it, if it is not there: memories, and one run that judges all of them."""
-        if self._told.exists():
-            return
+        """Make what is not there: memories, and one run that judges all of them.
+
+        Memories are made anew where tables have changed, and judged anew where any code has.
+        """
+        if self._read(_MADE).get("tables") != _tables_as_made():
+            self._make(bench, instances, days)
+        if self._read(_JUDGED).get("code") != _code():
+            self._judge(bench)
+
+    def restore(self, state: str = "judged") -> None:
+        """Bring the warehouse back to what it was once it was made, or judged."""
+        shutil.rmtree(self.warehouse, ignore_errors=True)
+        _copy(self.folder / state, self.warehouse)
+
+    def _make(self, bench: Bench, instances: int, days: int) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         size = ("--instances", str(instances), "--days", str(days))
         places = ("--warehouse", str(self.warehouse), "--hours", str(self.folder / "hours"))
-        made = bench.run("-m", "bench.memories", *size, *places)
-        judged = bench.detect(self.folder / "hours" / "0", self.warehouse)
+        cost = bench.run("-m", "bench.memories", *size, *places)
+        self._keep("made", _MADE, cost, tables=_tables_as_made())
+
+    def _judge(self, bench: Bench) -> None:
+        (self.folder / _JUDGED).unlink(missing_ok=True)
+        self.restore("made")
+        cost = bench.detect(self.folder / "hours" / "0", self.warehouse)
+        self._keep("judged", _JUDGED, cost, code=_code(), tables=sizes(self.warehouse))
+
+    def _keep(self, state: str, told: str, cost: Cost, **said: object) -> None:
         print(
-            f"  {self.folder.name}: made in {made.wall:,.0f} s, judged in {judged.wall:,.0f} s "
-            f"({judged.cpu:,.0f} CPU s, {judged.memory / 1e9:.1f} GB)",
+            f"  {self.folder.name}: {state} in {cost.wall:,.0f} s ({cost.cpu:,.0f} CPU s, "
+            f"{cost.memory / 1e9:.1f} GB)",
             flush=True,
         )
-        _copy(self.warehouse, self._kept)
-        self._told.write_text(json.dumps(sizes(self.warehouse), indent=1), encoding="utf-8")
+        shutil.rmtree(self.folder / state, ignore_errors=True)
+        _copy(self.warehouse, self.folder / state)
+        content = {**said, "cost": asdict(cost)}
+        (self.folder / told).write_text(json.dumps(content, indent=1), encoding="utf-8")
 
-    def restore(self) -> None:
-        """Bring the warehouse back to what it was."""
-        shutil.rmtree(self.warehouse)
-        _copy(self._kept, self.warehouse)
+    def _read(self, name: str) -> dict[str, Any]:
+        file = self.folder / name
+        found: dict[str, Any] = json.loads(file.read_text("utf-8")) if file.exists() else {}
+        return found
 
 
 def remembered(bench: Bench, instances: int, days: int) -> Remembered:
@@ -126,6 +143,23 @@ def sizes(warehouse: Path) -> dict[str, dict[str, int]]:
                 "bytes": int(summary.get("total-files-size", 0)),
             }
     return found
+
+
+def _tables_as_made() -> str:
+    """Return what tables look like: memories fit no others."""
+    text = "".join(create_statement(table) for table in schemas.TABLES)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _code() -> str:
+    """Return what the code that judges is: its files, committed or not."""
+    root = Path(schemas.__file__).parents[1]
+    files = sorted(p for f in ("jobs", "transforms", "conf") for p in (root / f).rglob("*.*"))
+    digest = hashlib.sha256()
+    for path in files:
+        if path.suffix in (".py", ".toml", ".conf", ".csv", ".json"):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def _copy(source: Path, target: Path) -> None:
