@@ -361,10 +361,11 @@ def on_cluster(bench: Bench) -> Iterator[Row]:
         cluster_empty=partial(clustered, sets.one_event(bench.cache)),
     )
     alone, cluster = found["alone"], found["cluster"]
+    more = (cluster.cpu - found["cluster_empty"].cpu) / bench.net(alone).cpu
     yield Row(
         f"a cluster with two workers of one core : local[2] ({_short(events)} events)",
         f"{_equal(differs)}; wall clock {cluster.wall / alone.wall:.2f} ×, "
-        f"CPU {cluster.cpu / alone.cpu:.2f} ×",
+        f"CPU {cluster.cpu / alone.cpu:.2f} ×, net of empty runs {more:.2f} ×",
         "the same tables",
         not any(differs),
         f"{_absolute(**found)}; with master and workers started and stopped",
