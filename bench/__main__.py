@@ -32,9 +32,20 @@ def main() -> None:
     args = parser.parse_args()
     cache = args.cache.resolve()
     cache.mkdir(parents=True, exist_ok=True)
-    bench = Bench(cache, args.events, args.rates, args.repeats, args.instances, args.history)
-    found: dict[str, list[Row]] = {}
+    bench = Bench(
+        cache=cache,
+        events=args.events,
+        rates=args.rates,
+        repeats=args.repeats,
+        minutes=args.minutes,
+        instances=args.instances,
+        history=args.history,
+    )
+    found: dict[str, list[Row]] = report.earlier(bench) if args.resume else {}
     for name in args.only:
+        if name in found:
+            print(f"{name}: measured before", flush=True)
+            continue
         began = time.monotonic()
         print(f"{name}: {(ROWS[name].__doc__ or '').strip()}", flush=True)
         found[name] = list(ROWS[name](bench))
