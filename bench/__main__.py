@@ -42,14 +42,14 @@ def main() -> None:
         history=args.history,
     )
     found: dict[str, list[Row]] = report.earlier(bench) if args.resume else {}
-    for name in args.only:
-        if name in found:
-            print(f"{name}: measured before", flush=True)
-            continue
+    to_measure = [name for name in args.only if name not in found]
+    for name in to_measure:
         began = time.monotonic()
         print(f"{name}: {(ROWS[name].__doc__ or '').strip()}", flush=True)
         found[name] = list(ROWS[name](bench))
         print(f"  {time.monotonic() - began:,.0f} s", flush=True)
+        report.write(bench, found)
+    if not to_measure:
         report.write(bench, found)
 
 
