@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -24,31 +25,48 @@ class Bench:
         cache: folder of trails, of what contestants write, and of results.
         events: sizes of trails.
         rates: events of an instance per hour.
-        repeats: runs of each contestant.
+        repeats: runs of each contestant, at most.
+        minutes: a contest ends where one more turn would take it beyond; the first turn is always
+            played. Zero: it never does.
+        instances: size of the fleet whose history is long.
+        history: days of history, the fewest and the most of which are compared.
     """
 
     cache: Path
     events: Sequence[int]
     rates: Sequence[float]
     repeats: int
+    minutes: float = 0
+    instances: int = 20_000
+    history: Sequence[int] = (30, 365)
     measured: dict[str, dict[str, Costs]] = field(default_factory=dict)
 
     def trail(self, events: int, rate: float, *, days: int = 7, skew: str = "") -> sets.Trail:
         """Return a trail, made if it is not there."""
         return sets.trail(self.cache, Volume(events=events, rate=rate, days=days, skew=skew))
 
+    @property
+    def of_work(self) -> int:
+        """The size of trail at which it is shown how work splits: the middle one."""
+        return sorted(self.events)[len(self.events) // 2]
+
     def contest(
         self, name: str, check: Callable[[dict[str, Path]], None] | None = None, /, **players: Play
     ) -> dict[str, Costs]:
-        """Let contestants run in turns; return what each took.
+        """Let contestants run in turns; return what each took, or took in a sitting gone on with.
 
         Args:
             name: of the contest.
             check: looks at what they have written in the first turn.
             players: the contestants.
         """
+        if name in self.measured:
+            return self.measured[name]
         runs: dict[str, list[Cost]] = {player: [] for player in players}
+        began = time.monotonic()
         for turn in range(self.repeats):
+            if turn and not self._has_time(time.monotonic() - began, turn):
+                break
             rooms = {player: self._room(player) for player in players}
             for player, play in players.items():
                 cost = play(rooms[player])
@@ -65,6 +83,10 @@ class Bench:
         found = {player: Costs(tuple(costs)) for player, costs in runs.items()}
         self.measured[name] = found
         return found
+
+    def _has_time(self, seconds: float, turns: int) -> bool:
+        """Tell whether one more turn fits, if it takes as long as those before it did."""
+        return not self.minutes or seconds * (turns + 1) / turns <= self.minutes * 60
 
     @cached_property
     def empty(self) -> Costs:

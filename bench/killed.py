@@ -24,25 +24,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import sets
-from bench.same import catalog
+from bench.same import DifferentError
+from bench.tables import compare, tables
 from simulator.bulk.volume import Volume
-from transforms import schemas
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _BATCHES = 3
-_OF_A_RUN = {"run_id", "detected_at", "updated_at", "batch_id", "last_batch_id", "token"}
-_BY_BATCH = {"sightings", "credentials", "address_changes", "inventory", "rejects"}
-"""Tables whose rows count only if their batch does."""
-
-_NOT_COMPARED = {"runs", "writer"}
 _BEFORE_WORK = ("list files", "start Spark")
 _UNITS = {"k": 10**3, "m": 10**6}
-
-
-class DifferentError(RuntimeError):
-    """Tables are not those of an undisturbed run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,45 +115,6 @@ def detect(
                 program.wait()
     _wait_until_gone(program.pid)
     return Watched(program.returncode, time.monotonic() - began, stages)
-
-
-def tables(warehouse: Path) -> dict[str, pa.Table]:
-    """All that a reader sees, without what each run gives anew."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    found = {}
-    with catalog(warehouse) as opened:
-        files = opened.load_table(("credtrail", "input_files")).scan().to_arrow().to_pylist()
-        counted = sorted({row["batch_id"] for row in files if row["state"] == "counted"})
-        for table in schemas.TABLES:
-            if table.name not in _NOT_COMPARED:
-                rows = opened.load_table(("credtrail", table.name)).scan().to_arrow()
-                if table.name in _BY_BATCH:
-                    rows = rows.filter(pc.is_in(rows["batch_id"], pa.array(counted, pa.int64())))
-                found[table.name] = rows.select(
-                    [name for name in rows.column_names if name not in _OF_A_RUN]
-                )
-    return found
-
-
-def compare(expected: dict[str, pa.Table], found: dict[str, pa.Table]) -> None:
-    """Compare tables as multisets of rows.
-
-    Raises:
-        DifferentError: some rows are in one alone.
-    """
-    import duckdb
-
-    with duckdb.connect() as connection:
-        for name, rows in expected.items():
-            connection.register("expected", rows)
-            connection.register("found", found[name])
-            for one, other in (("expected", "found"), ("found", "expected")):
-                query = f"SELECT * FROM {one} EXCEPT ALL SELECT * FROM {other} LIMIT 3"
-                if alone := connection.execute(query).fetchall():
-                    msg = f"{name}: only in {one}: {alone}"
-                    raise DifferentError(msg)
 
 
 def _hit(killed: Watched, whole: Watched) -> str:

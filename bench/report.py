@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.measure import Cost, Costs
 from bench.rows import ROWS, Row
 
 if TYPE_CHECKING:
@@ -19,19 +20,14 @@ if TYPE_CHECKING:
 
 README = Path(__file__).with_name("README.md")
 _BEGIN, _END = "<!-- results -->\n", "<!-- end of results -->\n"
+_FILE = "results.json"
 _PACKAGES = ("pyspark", "pyiceberg", "pyarrow", "duckdb")
 
 
 def write(bench: Bench, rows: dict[str, list[Row]]) -> None:
     """Write the results of a whole sitting to the README, and of any sitting as JSON."""
-    about = {
-        "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "machine": _machine(),
-        "versions": _versions(),
-        "events": list(bench.events),
-        "rates": list(bench.rates),
-        "repeats": bench.repeats,
-    }
+    about = {"date": f"{datetime.now(UTC):%Y-%m-%d}", **_about(bench)}
+    rows = {name: rows[name] for name in ROWS if name in rows}
     content = {
         **about,
         "rows": {name: [asdict(row) for row in found] for name, found in rows.items()},
@@ -40,7 +36,7 @@ def write(bench: Bench, rows: dict[str, list[Row]]) -> None:
             for name, found in bench.measured.items()
         },
     }
-    (bench.cache / "results.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
+    (bench.cache / _FILE).write_text(json.dumps(content, indent=1), encoding="utf-8")
     text = _text(about, rows)
     print("\n" + text)
     if set(rows) == set(ROWS):
@@ -49,19 +45,56 @@ def write(bench: Bench, rows: dict[str, list[Row]]) -> None:
         README.write_text(f"{before}{_BEGIN}\n{text}\n{_END}{after}", encoding="utf-8")
 
 
+def earlier(bench: Bench) -> dict[str, list[Row]]:
+    """Return the rows of a sitting that is gone on with, and let the bench know its runs.
+
+    Only one of the same commit, versions, machine and sizes counts, and none of changed files.
+    """
+    file = bench.cache / _FILE
+    told = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    about = _about(bench)
+    if any(told.get(name) != value for name, value in about.items()) or _is_changed(about):
+        print("nothing to go on with: no results, or others than these would be", flush=True)
+        return {}
+    for name, players in told["runs"].items():
+        bench.measured[name] = {
+            player: Costs(tuple(Cost(**run) for run in runs)) for player, runs in players.items()
+        }
+    return {name: [Row(**row) for row in rows] for name, rows in told["rows"].items()}
+
+
+def _about(bench: Bench) -> dict[str, object]:
+    """What makes two sittings one."""
+    return {
+        "machine": _machine(),
+        "versions": _versions(),
+        "events": list(bench.events),
+        "rates": list(bench.rates),
+        "repeats": bench.repeats,
+        "minutes": bench.minutes,
+        "instances": bench.instances,
+        "history": list(bench.history),
+    }
+
+
+def _is_changed(about: dict[str, object]) -> bool:
+    return str(about["versions"]).endswith("-dirty")
+
+
 def _text(about: dict[str, object], rows: dict[str, list[Row]]) -> str:
     words = {None: "", True: "yes", False: "**no**"}
     lines = [
         (
-            f"{about['date']}, {about['machine']}; {about['versions']}. Medians of "
-            f"{about['repeats']} turns, in brackets the least and most of single turns."
+            f"{about['date']}, {about['machine']}; {about['versions']}. Medians of so many turns, "
+            "in brackets the least and most of single turns."
         ),
         "",
-        "| what | measured | budget | met | context |",
-        "| --- | --- | --- | --- | --- |",
+        "| what | measured | budget | met | turns | context |",
+        "| --- | --- | --- | --- | --- | --- |",
     ]
     lines += [
-        f"| {row.what} | {row.ratio} | {row.budget} | {words[row.met]} | {row.context} |"
+        f"| {row.what} | {row.ratio} | {row.budget} | {words[row.met]} | {row.turns or ''} | "
+        f"{row.context} |"
         for found in rows.values()
         for row in found
     ]

@@ -40,7 +40,7 @@ _LOOT = (
     "secretsmanager:GetSecretValue",
     "ec2:DescribeInstances",
 )
-_THIEVES = ("67.180.92", "95.90.139", "67.178.52")
+THIEVES = ("67.180.92", "95.90.139", "67.178.52")
 """Networks outside AWS, as thieves of the stories have."""
 _QUIET = 8 * HOUR
 _TO_ADDRESS = 10
@@ -73,12 +73,12 @@ def thefts(volume: Volume, fleet: Fleet, events: int) -> dict[str, list[tuple[Th
     """Return thefts that make some events together, by account; each thief has his own address."""
     random = Random(f"thefts {volume.seed}")  # noqa: S311 - repeatable
     settled = [b for b in fleet.boxes if b.ended is None and b.born < volume.seconds - 2 * _QUIET]
-    count = min(max(events // _CALLS_OF_A_THIEF, 1), len(settled), len(_THIEVES) * 254)
+    count = min(max(events // _CALLS_OF_A_THIEF, 1), len(settled), len(THIEVES) * 254)
     found = defaultdict(list)
     for number, box in enumerate(random.sample(settled, count)):
         earliest = max(box.born, 0) + _QUIET
         second = earliest + int(random.random() * (volume.seconds - earliest - HOUR))
-        source = f"{_THIEVES[number // 254]}.{1 + number % 254}"
+        source = f"{THIEVES[number // 254]}.{1 + number % 254}"
         role = box.machine.role
         theft = Theft(role.account, role.id, box.machine.id, source, second)
         found[role.account].append((theft, box))

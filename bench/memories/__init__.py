@@ -1,0 +1,1 @@
+"""Memories of a long past, made without the events."""
