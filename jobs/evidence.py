@@ -36,8 +36,18 @@ def gather(
         worth_it, verdicts.placed, warehouse.scan(schemas.EVIDENCE_DONE)
     ).localCheckpoint()
     files = _files(warehouse, wanted)
-    if not files:
-        return {"evidence files": 0, "evidence calls": 0}
+    changed = _publish_calls(warehouse, wanted, files, settings) if files else 0
+    lease.keep()
+    done = wanted.select("finding_id", "batch_id").distinct()
+    if not done.isEmpty():
+        warehouse.append(schemas.EVIDENCE_DONE, done)
+    return {"evidence files": len(files), "evidence calls": changed}
+
+
+def _publish_calls(
+    warehouse: Warehouse, wanted: DataFrame, files: list[InputFile], settings: Settings
+) -> int:
+    """Publish the calls that files hold beside those that were gathered before."""
     max_calls = settings.evidence.max_calls
     records = read_records(warehouse.spark, files)
     names = [row.session_name for row in wanted.select("session_name").distinct().collect()]
@@ -49,11 +59,7 @@ def gather(
         F.broadcast(wanted.select("finding_id").distinct()), on="finding_id", how="left_semi"
     )
     both = bounded(found.unionByName(kept), max_calls)
-    changed = warehouse.publish(schemas.FINDING_CALLS, both, among=kept)
-    lease.keep()
-    done = wanted.select("finding_id", "batch_id").distinct()
-    warehouse.append(schemas.EVIDENCE_DONE, done)
-    return {"evidence files": len(files), "evidence calls": changed}
+    return warehouse.publish(schemas.FINDING_CALLS, both, among=kept)
 
 
 def _files(warehouse: Warehouse, wanted: DataFrame) -> list[InputFile]:

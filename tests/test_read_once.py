@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 
+from jobs import evidence
 from jobs.inputs import list_input
 from jobs.readers import read_records
 from jobs.simulate import simulate
@@ -46,6 +47,18 @@ def test_evidence_is_read_from_the_files_that_hold_it(spark, tmp_path):
     this = run(trail, tmp_path / "warehouse")
 
     assert 0 < this.counts["evidence files"] < this.counts["files"] / 10
+
+
+def test_evidence_that_no_file_holds_is_looked_for_once(spark, tmp_path, monkeypatch):
+    """That nothing is there is known as well, and not found out by each run anew."""
+    simulate(tmp_path / "trail", stories="T01", accounts=1, instances=1, days=1)
+    monkeypatch.setattr(evidence, "_files", lambda *_: [])
+
+    run(tmp_path / "trail", tmp_path / "warehouse")
+
+    open_ = {row["finding_id"] for row in rows(tmp_path / "warehouse", "findings")}
+    done = {row["finding_id"] for row in rows(tmp_path / "warehouse", "evidence_done")}
+    assert open_ == done != set()
 
 
 def test_java_compiles_the_pass_over_events(spark, tmp_path):

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from jobs.extent import LITTLE, is_small
+from jobs.extent import LITTLE, REMEMBERED, is_small
 from jobs.input_files import InputFile
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -37,9 +37,9 @@ def test_memory(tmp_path):
     assert is_small([], str(tmp_path / "warehouse"))
     data.parent.mkdir(parents=True)
 
-    data.write_bytes(b"0" * LITTLE)
+    data.write_bytes(b"0" * REMEMBERED)
     assert is_small([], str(tmp_path / "warehouse"))
-    data.write_bytes(b"0" * (LITTLE + 1))
+    data.write_bytes(b"0" * (REMEMBERED + 1))
     assert not is_small([], str(tmp_path / "warehouse"))
 
 
