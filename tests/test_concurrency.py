@@ -40,7 +40,7 @@ PAUSES = (
 def trail(tmp_path_factory):
     """A trail with a theft that has evidence, and rejects."""
     folder = tmp_path_factory.mktemp("two") / "trail"
-    simulate(folder, stories="T01", accounts=1, instances=2, days=1)
+    simulate(folder, stories="T01", accounts=1, instances=0, days=1)
     (folder / "AWSLogs" / "cut.json").write_text('{"Records": [{"eventVersion"')
     return folder
 
@@ -136,9 +136,10 @@ def test_a_write_that_another_one_overtook(spark, trail, tmp_path):
 SCRIPT = """
     import os, signal, sys, time
     from pathlib import Path
-    from jobs import cli, lease
+    from jobs import cli, detect, lease
     from jobs.tables import Warehouse
 
+    detect.is_small = lambda *_: True  # in S3, too: there is little, and it takes half the time
     trail, warehouse, how, together = sys.argv[1:5]
     acquire, free, writing = lease.acquire, lease._when_free, Warehouse.writing
 
