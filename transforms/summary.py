@@ -179,6 +179,8 @@ def sightings(summarised: DataFrame, batch_id: int, others: Collection[str] = ()
         marks.delivery_bits(F.col("ec2_role_delivery")).alias("delivery"),
         *_FACTS,
     )
+    # Who is in no session goes afterwards: before, Spark would tell the session twice, for the
+    # condition and for the column, in one method that is too large for Java to compile.
     merged = seen.groupBy(*_SIGHTING_KEY).agg(
         *merged_facts(SIGHTING_FACTS), F.count("session_name").alias("named")
     )
