@@ -6,11 +6,9 @@ import argparse
 import time
 from pathlib import Path
 
-from bench import report
+from bench import report, sets
 from bench.contest import Bench
 from bench.rows import ROWS, Row
-
-_UNITS = {"k": 10**3, "m": 10**6}
 
 
 def main() -> None:
@@ -54,9 +52,7 @@ def main() -> None:
 
 
 def _sizes(text: str) -> tuple[int, ...]:
-    return tuple(
-        round(float(part.rstrip("km")) * _UNITS.get(part[-1:], 1)) for part in text.split(",")
-    )
+    return tuple(sets.size(part) for part in text.split(","))
 
 
 def _rates(text: str) -> tuple[float, ...]:

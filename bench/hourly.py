@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench import same
+from bench import tables
 from bench.measure import Cost, Costs
 from jobs.tables import create_statement
 from transforms import schemas
@@ -83,7 +83,7 @@ class Remembered:
         (self.folder / _JUDGED).unlink(missing_ok=True)
         self.restore("made")
         cost = bench.detect(self.folder / "hours" / "0", self.warehouse)
-        self._keep("judged", _JUDGED, cost, code=_code(), tables=sizes(self.warehouse))
+        self._keep("judged", _JUDGED, cost, code=_code(), tables=tables.sizes(self.warehouse))
 
     def _keep(self, state: str, told: str, cost: Cost, **said: object) -> None:
         print(
@@ -127,22 +127,6 @@ def contest(bench: Bench, instances: int, days: tuple[int, ...]) -> dict[int, Co
 def of_judging(costs: Costs) -> Costs:
     """Return what judging took of some runs."""
     return Costs(tuple(cost.of(*JUDGING) for cost in costs.runs))
-
-
-def sizes(warehouse: Path) -> dict[str, dict[str, int]]:
-    """Return rows, data files and bytes of each table."""
-    found = {}
-    with same.catalog(warehouse) as opened:
-        for table in schemas.TABLES:
-            snapshot = opened.load_table(("credtrail", table.name)).current_snapshot()
-            told = snapshot.summary if snapshot else None
-            summary = told.additional_properties if told else {}
-            found[table.name] = {
-                "rows": int(summary.get("total-records", 0)),
-                "files": int(summary.get("total-data-files", 0)),
-                "bytes": int(summary.get("total-files-size", 0)),
-            }
-    return found
 
 
 def _tables_as_made() -> str:

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 _BATCHES = 3
 _BEFORE_WORK = ("list files", "start Spark")
-_UNITS = {"k": 10**3, "m": 10**6}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ class Watched:
 def main() -> None:
     """Kill as often as is asked, and print what each kill hit."""
     parser = argparse.ArgumentParser(prog="python -m bench.killed", description=__doc__)
-    parser.add_argument("--events", type=_size, default="300k", help="size of the trail")
+    parser.add_argument("--events", type=sets.size, default="300k", help="size of the trail")
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--first", type=int, default=1, help="number of the kill to go on from")
@@ -156,10 +155,6 @@ def _session(folder: Path) -> int | None:
 
 def _sizes(found: dict[str, pa.Table]) -> str:
     return ", ".join(f"{name} {rows.num_rows:,}" for name, rows in found.items() if rows.num_rows)
-
-
-def _size(text: str) -> int:
-    return round(float(text.rstrip("km")) * _UNITS.get(text[-1:], 1))
 
 
 if __name__ == "__main__":

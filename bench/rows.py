@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from bench.sets import Trail
 
 _WRONG_USAGE = 2
-_OWN_TABLES = {"runs", "writer"}
-"""Tables that every run writes to."""
-
 _HISTORY_DAYS, _DAILY_RUNS = 30, 7
 
 
@@ -229,7 +226,7 @@ def nothing_new(bench: Bench) -> Iterator[Row]:
         f"{found.cpu / bench.empty.cpu:.2f} × the empty run; new snapshots of "
         f"{', '.join(sorted(touched)) or 'no table'}",
         "listing and start-up; no snapshot but of runs and writer",
-        touched <= _OWN_TABLES,
+        touched <= tables.OF_EVERY_RUN,
         _absolute(credtrail=found),
         found.turns,
     )
@@ -262,7 +259,7 @@ def bytes_read(bench: Bench) -> Iterator[Row]:
     shutil.rmtree(room, ignore_errors=True)
     bench.detect(trail.parquet, room, settings)
     work, needed = scanned.by_spark(logs), scanned.column_chunks(trail.parquet)
-    tables_made = hourly.sizes(room)
+    tables_made = tables.sizes(room)
     written = sum(1 for path in room.rglob("*") if path.is_file() and path.suffix != ".crc")
     for folder in (room, logs):
         shutil.rmtree(folder, ignore_errors=True)

@@ -18,6 +18,7 @@ from simulator.record import Setting, stamp, template
 from simulator.source import Source
 
 _REGION = "us-east-1"
+_UNITS = {"k": 10**3, "m": 10**6}
 VERSION = 2
 """Rises when the same volume would come out otherwise."""
 
@@ -55,6 +56,11 @@ class Trail:
     def bytes(self) -> int:
         """Size of the Parquet files."""
         return sum(path.stat().st_size for path in self.parquet.rglob("*.parquet"))
+
+
+def size(text: str) -> int:
+    """Return how many events a word such as ``300k`` or ``3m`` asks for."""
+    return round(float(text.rstrip("km")) * _UNITS.get(text[-1:], 1))
 
 
 def trail(cache: Path, volume: Volume, *, with_json: bool = False) -> Trail:

@@ -1,4 +1,4 @@
-"""Do two warehouses hold the same? All that a reader sees, compared row by row."""
+"""What warehouses hold: how much, and whether two of them hold the same, row by row."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ _OF_A_RUN = {"run_id", "detected_at", "updated_at", "batch_id", "last_batch_id",
 _BY_BATCH = {"sightings", "credentials", "address_changes", "inventory", "rejects"}
 """Tables whose rows count only if their batch does."""
 
-_NOT_COMPARED = {"runs", "writer"}
+OF_EVERY_RUN = {"runs", "writer"}
+"""Tables that every run writes to: they are not compared."""
 
 
 def tables(warehouse: Path) -> dict[str, pa.Table]:
@@ -28,7 +29,7 @@ def tables(warehouse: Path) -> dict[str, pa.Table]:
         files = opened.load_table(("credtrail", "input_files")).scan().to_arrow().to_pylist()
         counted = sorted({row["batch_id"] for row in files if row["state"] == "counted"})
         for table in schemas.TABLES:
-            if table.name not in _NOT_COMPARED:
+            if table.name not in OF_EVERY_RUN:
                 rows = opened.load_table(("credtrail", table.name)).scan().to_arrow()
                 if table.name in _BY_BATCH:
                     rows = rows.filter(pc.is_in(rows["batch_id"], pa.array(counted, pa.int64())))
@@ -64,3 +65,19 @@ def same(one: Path, other: Path) -> str:
     except DifferentError as error:
         return str(error)
     return ""
+
+
+def sizes(warehouse: Path) -> dict[str, dict[str, int]]:
+    """Rows, data files and bytes of each table."""
+    found = {}
+    with catalog(warehouse) as opened:
+        for table in schemas.TABLES:
+            snapshot = opened.load_table(("credtrail", table.name)).current_snapshot()
+            told = snapshot.summary if snapshot else None
+            summary = told.additional_properties if told else {}
+            found[table.name] = {
+                "rows": int(summary.get("total-records", 0)),
+                "files": int(summary.get("total-data-files", 0)),
+                "bytes": int(summary.get("total-files-size", 0)),
+            }
+    return found

@@ -39,9 +39,6 @@ class InputFile:
 FILE_COLUMNS = tuple(part.name for part in fields(InputFile))
 """Columns of the table ``input_files`` that tell what a file is."""
 
-SHAPE = "path string, bytes bigint, modified_at timestamp, delivery_day date, format string"
-"""The same, with their types."""
-
 _COLUMNS = pa.schema(
     [
         ("path", pa.string()),

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from jobs.fence import FencedError
-from jobs.input_files import FILE_COLUMNS, SHAPE, known_file
+from jobs.input_files import FILE_COLUMNS, FileList, known_file
 from jobs.inputs import Fate, became_of
 from jobs.keeping import kept
-from jobs.local_rows import arrow_rows, local_rows
 from jobs.parquet_files import footers, row_counts
 from jobs.readers import file_uri, read_records
 from jobs.tables import full_name
@@ -39,7 +38,7 @@ from transforms.summary import (
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
-    from jobs.input_files import FileList, InputFile
+    from jobs.input_files import InputFile
     from jobs.lease import Lease
     from jobs.settings import Settings
     from jobs.tables import Warehouse
@@ -96,7 +95,7 @@ def new_files(warehouse: Warehouse, listed: FileList) -> Fresh:
         .where("state <> 'claimed'")
         .select("path", F.struct("bytes", void_since.alias("void_since")).alias("known"))
     )
-    rows = arrow_rows(warehouse.spark, listed.columns, SHAPE)
+    rows = warehouse.spark.createDataFrame(listed.columns)
     if len(listed) <= _FEW:
         known = known.join(F.broadcast(rows.select("path")), on="path", how="left_semi")
     has_changed = (F.col("known.bytes") != F.col("bytes")) | (
@@ -287,10 +286,9 @@ def _count(warehouse: Warehouse, counted: DataFrame, batch_id: int, token: int, 
 def _claim_rows(
     warehouse: Warehouse, files: list[InputFile], batch_id: int, token: int
 ) -> DataFrame:
-    rows = [
-        (f.path, f.bytes, f.modified_at, f.delivery_day, f.format, file_uri(f.path)) for f in files
-    ]
-    return local_rows(warehouse.spark, rows, f"{SHAPE}, input_file string").select(
+    uris = [[file_uri(file.path) for file in files]]
+    rows = FileList.of(files).columns.append_column("input_file", uris)
+    return warehouse.spark.createDataFrame(rows).select(
         "*",
         F.lit(batch_id).cast("bigint").alias("batch_id"),
         F.lit("claimed").alias("state"),

@@ -31,12 +31,8 @@ def local_rows(
         pa.array(_arrow_values(field.dataType, values), arrow.type)
         for field, values, arrow in zip(shape, columns, to_arrow_schema(shape), strict=True)
     ]
-    return arrow_rows(spark, pa.Table.from_arrays(arrays, names=shape.names), shape)
-
-
-def arrow_rows(spark: SparkSession, table: pa.Table, schema: str | T.StructType) -> DataFrame:
-    """An Arrow table as a DataFrame: no row of it becomes an object of Python."""
-    return spark.createDataFrame(table, schema=schema)
+    table = pa.Table.from_arrays(arrays, names=shape.names)
+    return spark.createDataFrame(table, schema=shape)
 
 
 def _arrow_values(kind: T.DataType, values: Sequence[Any]) -> list[Any]:

@@ -113,17 +113,29 @@ def dying(patch: pytest.MonkeyPatch, after: int, *writes: tuple[object, str]) ->
     patch.setattr(lease, "_alive", lambda _: False)
 
 
-def judging_once(patch: pytest.MonkeyPatch, folder: Path) -> None:
-    """Judge the same counted batches once: it is a function of them, and dies in none.
+def _batches(memories: judging.Memories, *_: Any) -> str:
+    """Which batches memories are of."""
+    rows = memories.sightings.select("batch_id").distinct().collect()
+    return "-".join(sorted(str(row.batch_id) for row in rows))
+
+
+def judging_once(
+    patch: pytest.MonkeyPatch, folder: Path, told: Callable[..., str] = _batches
+) -> None:
+    """Judge the same memories once: judging is a function of them, and dies in none.
 
     Verdicts are kept as files, as each run has a session of its own.
+
+    Args:
+        patch: what holds the change.
+        folder: for the verdicts.
+        told: a name of what is judged, from what ``judge`` is given.
     """
     judge = judging.judge
 
     def once(memories: Any, *args: Any) -> judging.Verdicts:
         spark = memories.sightings.sparkSession
-        batches = memories.sightings.select("batch_id").distinct().collect()
-        kept = folder / "-".join(sorted(str(row.batch_id) for row in batches))
+        kept = folder / told(memories, *args)
         if not kept.exists():
             verdicts = judge(memories, *args)
             for part in fields(verdicts):

@@ -86,7 +86,8 @@ KILLED = """
 """
 
 
-def test_a_killed_process(spark, trail, undisturbed, tmp_path):
+@pytest.mark.parametrize("table", ["sightings", "finding_calls"])
+def test_a_killed_process(table, spark, trail, undisturbed, tmp_path):
     """A process that is really killed after a write is taken over at once by the next run."""
     script = tmp_path / "killed.py"
     script.write_text(textwrap.dedent(KILLED))
@@ -94,7 +95,7 @@ def test_a_killed_process(spark, trail, undisturbed, tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
 
     died = subprocess.run(
-        [sys.executable, script, trail, warehouse, "finding_calls"],
+        [sys.executable, script, trail, warehouse, table],
         env=environment,
         check=False,
         capture_output=True,

@@ -16,9 +16,8 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -28,6 +27,7 @@ from bench.memories.columns import batch, drawn, time_at
 from bench.memories.instances import instances
 from bench.memories.past import Past, Rates
 from bench.memories.present import write_hour
+from jobs.local_rows import local_rows
 from jobs.session import spark_session
 from jobs.tables import Warehouse, full_name
 from simulator.fleet import HOUR
@@ -82,7 +82,7 @@ def inventory(spark: SparkSession, past: Past) -> DataFrame:
     networks = {box.network.endpoint: box.network.endpoint_owner for box in past.fleet.boxes}
     endpoints = [("endpoint", endpoint, owner) for endpoint, owner in networks.items()]
     shape = "what string, id string, owner_account_id string"
-    named = spark.createDataFrame(_arrow([*accounts, *endpoints], shape))
+    named = local_rows(spark, [*accounts, *endpoints], shape)
     begin = F.col("hour") * HOUR
     return (
         _each_hour(spark, past)
@@ -100,7 +100,7 @@ def input_files(spark: SparkSession, past: Past, rates: Rates) -> DataFrame:
     """Rows of ``schemas.INPUT_FILES``: those of each hour, by account and region, all counted."""
     places = sorted({(b.machine.role.account, b.machine.region) for b in past.fleet.boxes})
     where = [(i, *places[i % len(places)]) for i in range(rates.files)]
-    named = spark.createDataFrame(_arrow(where, "number long, account string, region string"))
+    named = local_rows(spark, where, "number long, account string, region string")
     begin = F.col("hour") * HOUR
     at = time_at(begin + HOUR + F.col("number") % 300, past)
     folder = F.concat_ws(
@@ -150,14 +150,6 @@ def _shaped(table: schemas.Table, rows: DataFrame) -> DataFrame:
             for field in table.schema
         ]
     )
-
-
-def _arrow(rows: list[tuple[Any, ...]], shape: str) -> pa.Table:
-    names = [part.split()[0] for part in shape.split(", ")]
-    types = [{"long": pa.int64(), "string": pa.string()}[p.split()[1]] for p in shape.split(", ")]
-    columns = zip(*rows, strict=True)
-    arrays = [pa.array(values, kind) for values, kind in zip(columns, types, strict=True)]
-    return pa.Table.from_arrays(arrays, names=names)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import reduce
+from functools import partial, reduce
 from typing import TYPE_CHECKING
 
 from pyspark.sql import Column, DataFrame
@@ -28,88 +28,42 @@ def address_changes(every: DataFrame, past: Past) -> DataFrame:
         resource(kind, "number") for kind in ("eni", "eni-attach", "eipalloc", "eipassoc")
     )
     instance, private = F.col("instance_id"), F.col("private")
-    own, given = F.col("born"), F.col("born") + _ELASTIC_AFTER
-    by_scaling = _by_autoscaling()
-    by_alice = _by_administrator()
-    released = F.col("ended") + _RELEASED_AFTER
+    given, released = F.col("born") + _ELASTIC_AFTER, F.col("ended") + _RELEASED_AFTER
+    by_scaling, by_alice = _by_autoscaling(), _by_administrator()
+    of_launch = partial(_change, launched, past, F.col("born"), by_scaling, event="launch")
+    own, held = {"instance_id": instance}, {"address": private, "vpc_id": F.col("vpc_id")}
+    elastic_own = {"allocation_id": allocation, "address": F.col("elastic")}
+    attached = {"network_interface_id": interface, "association_id": attachment}
+    associated = {**own, **elastic_own, "association_id": association}
     parts = (
-        _change(launched, past, own, "launch", by_scaling, instance_id=instance),
-        _change(
-            launched,
-            past,
-            own,
-            "attach",
-            by_scaling,
-            instance_id=instance,
-            network_interface_id=interface,
-            association_id=attachment,
-            event="launch",
-        ),
-        _change(
-            launched,
-            past,
-            own,
-            "hold",
-            by_scaling,
-            network_interface_id=interface,
-            address=private,
-            vpc_id=F.col("vpc_id"),
-            event="launch",
-        ),
-        _change(
-            launched,
-            past,
-            own,
-            "hold",
-            by_scaling,
-            instance_id=instance,
-            address=private,
-            vpc_id=F.col("vpc_id"),
-            event="launch",
-        ),
-        _change(
-            elastic,
-            past,
-            given,
-            "allocate",
-            by_alice,
-            allocation_id=allocation,
-            address=F.col("elastic"),
-        ),
-        _change(
-            elastic,
-            past,
-            given + 1,
-            "associate",
-            by_alice,
-            instance_id=instance,
-            allocation_id=allocation,
-            association_id=association,
-            address=F.col("elastic"),
-        ),
-        _change(ended, past, F.col("ended"), "terminate", by_scaling, instance_id=instance),
+        of_launch("launch", own),
+        of_launch("attach", {**own, **attached}),
+        of_launch("hold", {"network_interface_id": interface, **held}),
+        of_launch("hold", {**own, **held}),
+        _change(elastic, past, given, by_alice, "allocate", elastic_own),
+        _change(elastic, past, given + 1, by_alice, "associate", associated),
+        _change(ended, past, F.col("ended"), by_scaling, "terminate", own),
         _change(
             elastic.where(released < past.seconds),
             past,
             released,
-            "release",
             by_alice,
-            allocation_id=allocation,
+            "release",
+            {"allocation_id": allocation},
         ),
         _gateways(every, past),
     )
     return reduce(lambda one, other: one.unionByName(other, allowMissingColumns=True), parts)
 
 
-def _change(  # noqa: PLR0913 - what a change is
+def _change(  # noqa: PLR0913, PLR0917 - what a change is
     rows: DataFrame,
     past: Past,
     second: Column,
-    change: str,
     made: dict[str, Column],
-    *,
+    change: str,
+    told: dict[str, Column],
     event: str = "",
-    **told: Column,
 ) -> DataFrame:
     """One kind of change of some instances; those of one event have its id."""
     digits = F.md5(F.concat_ws(" ", F.lit(event or change), "number"))
@@ -154,9 +108,7 @@ def _gateways(every: DataFrame, past: Past) -> DataFrame:
     )
     allocation = resource("eipalloc", "address_1")
     second = F.col("number") % (DAY // 2)
-    made = _by_administrator()
-    told = _change(
-        nats, past, second, "nat", made, allocation_id=allocation, address=F.col("address_1")
-    )
-    asked = _change(nats, past, second, "nat", made, allocation_id=allocation)
-    return told.unionByName(asked, allowMissingColumns=True)
+    asked = {"allocation_id": allocation}
+    told = {**asked, "address": F.col("address_1")}
+    of_nat = partial(_change, nats, past, second, _by_administrator(), "nat")
+    return of_nat(told).unionByName(of_nat(asked), allowMissingColumns=True)

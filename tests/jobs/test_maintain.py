@@ -10,7 +10,6 @@ import subprocess
 import sys
 import textwrap
 import time
-from dataclasses import fields
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pyspark.sql import functions as F
 
-from jobs import cli, garbage, intake, judging, lease, maintain, retention, rollup, runs, upkeep
+from jobs import cli, garbage, intake, lease, maintain, retention, rollup, runs, upkeep
 from jobs.fence import FencedError, load_table
 from jobs.lease import LeaseError
 from jobs.local_rows import local_rows
@@ -31,7 +30,7 @@ from jobs.simulate import simulate
 from jobs.tables import Warehouse, full_name
 from tests.factories import sighting_on_behalf
 from tests.judged import DEAR
-from tests.runs import SMALL, Death, Quiet, dying, results, rows, run, snapshots
+from tests.runs import SMALL, Death, Quiet, dying, judging_once, results, rows, run, snapshots
 from transforms import schemas
 
 EAGER = {
@@ -93,25 +92,14 @@ class Past:
 
 @pytest.fixture(scope="module", autouse=True)
 def _judging_the_same_once(tmp_path_factory):
-    """Judge memories that hold the same rows once: judging is a function of them.
+    """Judge memories that hold the same rows once, whatever batches they are of."""
 
-    Verdicts are kept as files, as each run has a session of its own.
-    """
-    folder, judge = tmp_path_factory.mktemp("verdicts"), judging.judge
-
-    def once(memories, world, *method):
+    def same_rows(memories, _, *method):
         told = [sorted(map(str, part.collect())) for part in vars(memories).values()]
-        kept = folder / hashlib.sha256(repr((told, method)).encode()).hexdigest()
-        if not kept.exists():
-            verdicts = judge(memories, world, *method)
-            for part in fields(verdicts):
-                getattr(verdicts, part.name).write.parquet(str(kept / part.name))
-        spark = memories.sightings.sparkSession
-        parts = [part.name for part in fields(judging.Verdicts)]
-        return judging.Verdicts(**{n: spark.read.parquet(str(kept / n)) for n in parts})
+        return hashlib.sha256(repr((told, method)).encode()).hexdigest()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(judging, "judge", once)
+        judging_once(patch, tmp_path_factory.mktemp("verdicts"), same_rows)
         yield
 
 
@@ -290,6 +278,8 @@ def test_what_never_counted_is_removed(past, few_tables, monkeypatch):
     with pytest.raises(FencedError):
         intake._count(opened, files, dead, token, files.count())
     assert {row["state"] for row in rows(warehouse, "input_files", set())} == {"claimed", "counted"}
+    run(past.trail, warehouse)
+    assert past.results[1] == results(warehouse)
 
 
 def test_claims_of_older_batches_are_forgotten(worked):
@@ -452,6 +442,7 @@ def _dying(patch: pytest.MonkeyPatch, after: int) -> None:
         (rollup, "_replace"),
         (upkeep, "_call"),
         (lease, "_update"),
+        (Warehouse, "fence"),
     )
     patch.setattr(lease.Lease, "give_up", lambda held, *_: held.over.set())
 
@@ -472,7 +463,7 @@ def test_dying_between_any_two_steps(past, few_tables, monkeypatch):
             else:
                 break
 
-    assert deaths >= 8
+    assert deaths >= 10
     assert past.results[1] == results(warehouse)
     run(past.trail, warehouse)
     assert past.results[2] == results(warehouse)
