@@ -17,6 +17,7 @@ from jobs.fence import FencedError
 from jobs.input_files import FILE_COLUMNS, FileList, known_file
 from jobs.inputs import Fate, became_of
 from jobs.keeping import kept
+from jobs.local_rows import arrow_rows
 from jobs.parquet_files import footers, row_counts
 from jobs.readers import file_uri, read_records
 from jobs.tables import full_name
@@ -95,7 +96,7 @@ def new_files(warehouse: Warehouse, listed: FileList) -> Fresh:
         .where("state <> 'claimed'")
         .select("path", F.struct("bytes", void_since.alias("void_since")).alias("known"))
     )
-    rows = warehouse.spark.createDataFrame(listed.columns)
+    rows = arrow_rows(warehouse.spark, listed.columns)
     if len(listed) <= _FEW:
         known = known.join(F.broadcast(rows.select("path")), on="path", how="left_semi")
     has_changed = (F.col("known.bytes") != F.col("bytes")) | (
@@ -288,7 +289,7 @@ def _claim_rows(
 ) -> DataFrame:
     uris = [[file_uri(file.path) for file in files]]
     rows = FileList.of(files).columns.append_column("input_file", uris)
-    return warehouse.spark.createDataFrame(rows).select(
+    return arrow_rows(warehouse.spark, rows).select(
         "*",
         F.lit(batch_id).cast("bigint").alias("batch_id"),
         F.lit("claimed").alias("state"),

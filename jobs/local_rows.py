@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 from pyspark.sql import types as T
-from pyspark.sql.pandas.types import to_arrow_schema
+from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -31,8 +31,20 @@ def local_rows(
         pa.array(_arrow_values(field.dataType, values), arrow.type)
         for field, values, arrow in zip(shape, columns, to_arrow_schema(shape), strict=True)
     ]
-    table = pa.Table.from_arrays(arrays, names=shape.names)
-    return spark.createDataFrame(table, schema=shape)
+    return arrow_rows(spark, pa.Table.from_arrays(arrays, names=shape.names), shape)
+
+
+def arrow_rows(
+    spark: SparkSession, table: pa.Table, schema: T.StructType | None = None
+) -> DataFrame:
+    """An Arrow table as a DataFrame: no row of it becomes an object of Python.
+
+    Args:
+        spark: the session.
+        table: the rows.
+        schema: names and types; those of the table where none is given.
+    """
+    return spark.createDataFrame(table, schema=schema or from_arrow_schema(table.schema))
 
 
 def _arrow_values(kind: T.DataType, values: Sequence[Any]) -> list[Any]:
