@@ -31,7 +31,7 @@ AWS = {
 
 
 DEAR = settings(
-    max_examples=3,
+    max_examples=2,
     deadline=None,
     derandomize=True,
     database=None,

@@ -12,7 +12,7 @@ from collections.abc import Collection
 from functools import reduce
 from operator import and_
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from transforms.identity import PROOF_DELIVERY, PROOF_IN_SCOPE, role_name
@@ -95,13 +95,19 @@ def _kind_told() -> Column:
 
 
 def _with_role_id(identities: DataFrame) -> DataFrame:
-    """Fill a hidden role id from other records of the same role, if they agree on one."""
-    role = Window.partitionBy("account_id", "role_name")
-    lowest, highest = F.min("role_id").over(role), F.max("role_id").over(role)
-    is_agreed = F.col("role_name").isNotNull() & (lowest == highest)
-    return identities.withColumn(
-        "role_id",
-        F.coalesce("role_id", F.when(is_agreed, lowest), "role_name", F.lit("(unknown role)")),
+    """Fill a hidden role id from other records of the same role, if they agree on one.
+
+    By a join, as a window would hold all keys of all sessions of a role at once.
+    """
+    role = ["account_id", "role_name"]
+    ids = (
+        identities.where("role_name is not null")
+        .groupBy(*role)
+        .agg(F.min("role_id").alias("lowest"), F.max("role_id").alias("highest"))
+    )
+    agreed = ids.where("lowest = highest").select(*role, F.col("lowest").alias("agreed"))
+    return identities.join(F.broadcast(agreed), on=role, how="left").withColumn(
+        "role_id", F.coalesce("role_id", "agreed", "role_name", F.lit("(unknown role)"))
     )
 
 
@@ -159,9 +165,9 @@ def _of_known_workloads(
         .select(F.col("session_name").alias("instance_id"), F.lit(True).alias("is_issued"))
         .distinct()
     )
-    seen = F.max(is_own).over(Window.partitionBy("instance_id"))
+    seen = resolved.where(is_own).select("instance_id", F.lit(True).alias("is_seen")).distinct()
     return (
-        resolved.withColumn("is_seen", seen)
+        resolved.join(seen, on="instance_id", how="left")
         .join(issued, on="instance_id", how="left")
         .where(is_own | F.col("is_seen") | F.col("is_issued"))
     )
@@ -169,17 +175,17 @@ def _of_known_workloads(
 
 def _fullest(resolved: DataFrame) -> DataFrame:
     """Let all identities of a session tell the same ARN and instance: the fullest they know."""
-    session = Window.partitionBy("session_id")
-    by_aws = F.max((F.col("proof") == PROOF_IN_SCOPE).cast("int")).over(
-        Window.partitionBy("session_id", "role_arn", "instance_id")
-    )
     arn, instance = F.col("role_arn"), F.col("instance_id")
-    return resolved.withColumn("named_by_aws", by_aws).withColumns(
-        {
-            "role_arn": F.max_by(arn, F.struct(F.length(arn), arn)).over(session),
-            "instance_id": F.max_by(instance, F.struct("named_by_aws", instance)).over(session),
-        }
+    fullest = (
+        resolved.groupBy("session_id", "role_arn", "instance_id")
+        .agg(F.max((F.col("proof") == PROOF_IN_SCOPE).cast("int")).alias("named_by_aws"))
+        .groupBy("session_id")
+        .agg(
+            F.max_by(arn, F.struct(F.length(arn), arn)).alias("role_arn"),
+            F.max_by(instance, F.struct("named_by_aws", instance)).alias("instance_id"),
+        )
     )
+    return resolved.drop("role_arn", "instance_id").join(fullest, on="session_id", how="inner")
 
 
 def _session_id() -> Column:
