@@ -7,7 +7,7 @@ reads rows and not the plan of all steps before it.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
@@ -15,7 +15,15 @@ from pyspark.sql import functions as F
 from jobs.keeping import kept
 from jobs.ledger import Ledger, read_ledger, with_ledger
 from transforms import published, schemas
-from transforms.births import births, lives, located, our_accounts, own_regions, presences
+from transforms.births import (
+    believed,
+    births,
+    lives,
+    located,
+    our_accounts,
+    own_regions,
+    presences,
+)
 from transforms.findings import suspicious
 from transforms.homes import HOME, Fold, folded, homes, outcomes, with_corroboration
 from transforms.ledger import endpoints_made, forwarders, nat_addresses, not_running, outages
@@ -28,6 +36,7 @@ from transforms.mismatches import (
     with_allow_list,
     without_allow_list,
 )
+from transforms.places import births_at, clients, clients_at, places, unknown_private
 from transforms.ranges import in_aws_space, in_cidrs
 from transforms.sessions import identities, sessions, with_session
 from transforms.shared import (
@@ -37,6 +46,7 @@ from transforms.shared import (
     moved_fleets,
     own_endpoint,
     settled,
+    speakers,
     with_egress,
     with_neighbours,
     with_others,
@@ -54,13 +64,68 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Known:
+    """What former runs made of some sessions, so that not all is derived from sightings again.
+
+    Attributes:
+        identities: how sightings, all there are, name the sessions judged.
+        stays: rows of ``schemas.STAYS`` of sessions judged, made of sightings not read again.
+        elsewhere: rows of ``schemas.PLACES`` of the sessions that are not judged.
+    """
+
+    identities: DataFrame
+    stays: DataFrame
+    elsewhere: DataFrame
+
+
+@dataclass(frozen=True)
 class Memories:
-    """The compact memories that judging reads: rows of counted batches."""
+    """The compact memories that judging reads: rows of counted batches.
+
+    Attributes:
+        sightings: rows of ``schemas.SIGHTINGS``.
+        credentials: rows of ``schemas.CREDENTIALS``.
+        inventory: rows of ``schemas.INVENTORY``.
+        changes: rows of ``schemas.ADDRESS_CHANGES``.
+        known: what is known beyond that; without it sessions are judged in full.
+    """
 
     sightings: DataFrame
     credentials: DataFrame
     inventory: DataFrame
     changes: DataFrame
+    known: Known | None = None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What sessions show by themselves, each of them apart: strata 1 and 2, computed and kept.
+
+    Attributes:
+        placed: sightings with their session and kind of call.
+        stays: rows of ``schemas.STAYS``.
+        read: those of them that judging reads.
+        addresses: which addresses lie in AWS space.
+        alive: signs of life.
+        presences: direct stays, with what is known of their sources.
+        born: births.
+        places: rows of ``schemas.PLACES``.
+    """
+
+    placed: DataFrame
+    stays: DataFrame
+    read: DataFrame
+    addresses: DataFrame
+    alive: DataFrame
+    presences: DataFrame
+    born: DataFrame
+    places: DataFrame
+
+    def beside(self, others: Seen) -> Seen:
+        """Return these sessions and others, no session being in both."""
+        parts = [f.name for f in fields(Seen)]
+        rows = {n: getattr(self, n).unionByName(getattr(others, n)) for n in parts}
+        return Seen(**{**rows, "addresses": kept(rows["addresses"].distinct())})
 
 
 @dataclass(frozen=True)
@@ -69,6 +134,7 @@ class Verdicts:
 
     placed: DataFrame
     stays: DataFrame
+    places: DataFrame
     homes: DataFrame
     pairs: DataFrame
     mismatches: DataFrame
@@ -78,13 +144,12 @@ class Verdicts:
 def memories(warehouse: Warehouse) -> Memories:
     """Return the memories as they stand."""
     batches = kept(_counted_batches(warehouse))
-    tables = (
-        schemas.SIGHTINGS,
-        schemas.CREDENTIALS,
-        schemas.INVENTORY,
-        schemas.ADDRESS_CHANGES,
+    return Memories(
+        _of(batches, warehouse.scan(schemas.SIGHTINGS)),
+        _of(batches, warehouse.scan(schemas.CREDENTIALS)),
+        _of(batches, warehouse.scan(schemas.INVENTORY)),
+        _of(batches, warehouse.scan(schemas.ADDRESS_CHANGES)),
     )
-    return Memories(*[_of(batches, warehouse.scan(table)) for table in tables])
 
 
 def judge(
@@ -93,7 +158,7 @@ def judge(
     method: MethodSettings,
     others_judged: Collection[str] = (),
 ) -> Verdicts:
-    """Judge memories in full.
+    """Judge memories.
 
     Args:
         memories: what all counted batches told.
@@ -101,47 +166,96 @@ def judge(
         method: numbers and switches of the method.
         others_judged: kinds of workload that are judged beside EC2 instances.
     """
+    seen = see(memories, world, method, others_judged)
+    return judge_seen(seen, memories, world, method, others_judged)
+
+
+def see(
+    memories: Memories,
+    world: World,
+    method: MethodSettings,
+    others_judged: Collection[str] = (),
+) -> Seen:
+    """Say what sessions show by themselves."""
     as_published = method.policy == "seed"
     workloads = () if as_published else others_judged
     credentials = memories.credentials.drop("batch_id").distinct()
-    inventory, sightings = memories.inventory, memories.sightings
-    addresses = kept(
-        in_aws_space(
-            sightings.select(F.col("source_address").alias("address")).dropna().distinct(),
-            world.aws_ranges,
-        )
-    )
+    sightings, known = memories.sightings, memories.known
+    named_by = known.identities if known else identities(sightings)
+    address = F.col("source_address").alias("address")
+    addresses = sightings.select(address)
+    if known:
+        addresses = addresses.union(known.stays.select(address))
+    in_space = kept(in_aws_space(addresses.dropna().distinct(), world.aws_ranges))
     named = kept(
         sessions(
-            kept(identities(sightings)),
+            kept(named_by),
             credentials,
             accept_name_proof=method.accept_name_proof,
             others=workloads,
         )
     )
-    known = kept(placed(with_session(sightings, named), addresses))
-    all_stays = kept(stays(known, method.ttl_hours))
+    with_kind = kept(placed(with_session(sightings, named), in_space))
+    before = known.stays if known else None
+    all_stays = kept(stays(with_kind, method.ttl_hours, before))
     read = published.as_direct(all_stays) if as_published else all_stays
-
     alive = kept(lives(credentials, read))
-    direct = kept(presences(read, addresses, method.ttl_hours))
+    direct = kept(presences(read, in_space, method.ttl_hours))
     born = kept(births(direct, alive, method.birth_window_hours))
-    accounts = kept(our_accounts(inventory, read, world.our_accounts))
-    regions = kept(own_regions(read, alive, born))
-    changes = kept(memories.changes.drop("batch_id").distinct())
-    owners = kept(endpoint_owners(inventory, endpoints_made(changes), accounts))
-    places = kept(
-        located(direct, regions).join(F.broadcast(owners), on="vpc_endpoint_id", how="left")
+    here = kept(located(direct, own_regions(read, alive, born)))
+    shown = clients(read.where(_is_direct()), born)
+    return Seen(
+        with_kind,
+        all_stays,
+        read,
+        in_space,
+        alive,
+        here,
+        born,
+        kept(places(here, born, shown)),
     )
-    ledger = read_ledger(changes, credentials, places, born, method)
 
-    shared = _with_shared_facts(places, kept(settled(born, regions)), ledger, accounts, method)
+
+def judge_seen(
+    seen: Seen,
+    memories: Memories,
+    world: World,
+    method: MethodSettings,
+    others_judged: Collection[str] = (),
+) -> Verdicts:
+    """Judge sessions by what they and all others show.
+
+    Args:
+        seen: what :func:`see` says of the sessions judged.
+        memories: what all counted batches told, as far as it can touch these.
+        world: AWS space, allow-list and listed accounts.
+        method: numbers and switches of the method.
+        others_judged: kinds of workload that are judged beside EC2 instances.
+    """
+    as_published = method.policy == "seed"
+    workloads = () if as_published else others_judged
+    credentials = memories.credentials.drop("batch_id").distinct()
+    changes = kept(memories.changes.drop("batch_id").distinct())
+    read, addresses, alive, born = seen.read, seen.addresses, seen.alive, seen.born
+    everywhere = seen.places
+    if memories.known:
+        everywhere = kept(everywhere.unionByName(memories.known.elsewhere))
+    all_born = kept(births_at(everywhere))
+    accounts = kept(our_accounts(memories.inventory, everywhere, read, world.our_accounts))
+    owners = kept(endpoint_owners(memories.inventory, endpoints_made(changes), accounts))
+    here = kept(seen.presences.join(F.broadcast(owners), on="vpc_endpoint_id", how="left"))
+    owned = everywhere.join(F.broadcast(owners), on="vpc_endpoint_id", how="left")
+    trusting = believed(all_born, owned)
+    ledger = read_ledger(changes, credentials, here, born, trusting, method)
+
+    shared = _with_shared_facts(here, kept(settled(all_born)), ledger, accounts, owners, method)
     down = outages(ledger.changes, alive, read.select(*_INSTANCE).distinct())
+    shown = clients_at(everywhere)
     facts = (
         with_ledger(shared, ledger, method)
-        .join(not_running(places, down, method.stop_grace_minutes), on=[*STAY], how="left")
+        .join(not_running(here, down, method.stop_grace_minutes), on=[*STAY], how="left")
         .join(
-            signals(read.where(_is_direct()), born, method.ttl_hours),
+            signals(read.where(_is_direct()), all_born, shown, method.ttl_hours),
             on=["session_id", "source"],
             how="left",
         )
@@ -172,11 +286,13 @@ def judge(
         if method.weak_signals
         else None
     )
-    verdicts = judged(decided, others, folds, weak, method.neighbours)
+    private = kept(unknown_private(everywhere))
+    verdicts = judged(decided, others, folds, private, weak, method.neighbours)
     judged_pairs = kept(pairs(verdicts, homes_now))
     return Verdicts(
-        placed=known,
-        stays=all_stays,
+        placed=seen.placed,
+        stays=seen.stays,
+        places=seen.places,
         homes=homes_now,
         pairs=judged_pairs,
         mismatches=mismatches(judged_pairs),
@@ -198,24 +314,30 @@ def _of(batches: DataFrame, rows: DataFrame) -> DataFrame:
     return rows.join(F.broadcast(batches), on="batch_id", how="left_semi")
 
 
-def _with_shared_facts(
-    places: DataFrame,
+def _with_shared_facts(  # noqa: PLR0913, PLR0917 - all that is shared
+    presences: DataFrame,
     born: DataFrame,
     ledger: Ledger,
     accounts: DataFrame,
+    owners: DataFrame,
     method: MethodSettings,
 ) -> DataFrame:
     """Presences with what many births say together: stratum 4."""
     numbers = _shared_numbers(method)
-    with_counts = kept(with_others(places, kept(members(born))))
+    who = kept(members(born))
+    with_counts = kept(with_others(presences, who))
     nat = nat_addresses(ledger.changes, accounts)
     forwarding = forwarders(ledger.changes, ledger.attached)
     shared = kept(with_egress(with_counts, born, nat, forwarding, ledger.held, numbers))
-    moved = kept(moved_fleets(places, numbers))
+    moved = kept(moved_fleets(presences, numbers))
+    speaking = speakers(born, who, owners, numbers)
+    no = F.lit(False)
     return kept(
         with_neighbours(shared, born, method.bucket_hours)
         .join(moved, on=["session_id", "source"], how="left")
-        .withColumn("moved_fleet", F.coalesce("moved_fleet", F.lit(False)))
+        .join(F.broadcast(speaking), on=[*STAY], how="left")
+        .withColumn("moved_fleet", F.coalesce("moved_fleet", no))
+        .withColumn("speaks_for_endpoint", F.coalesce("speaks_for_endpoint", no))
     )
 
 

@@ -9,7 +9,6 @@ from pyspark.sql import Window
 from pyspark.sql import functions as F
 
 from jobs.keeping import kept
-from transforms.births import believed
 from transforms.ledger import (
     LedgerNumbers,
     associations,
@@ -40,21 +39,30 @@ class Ledger:
     explained: DataFrame
 
 
-def read_ledger(
+def read_ledger(  # noqa: PLR0913, PLR0917 - all that the ledger rests on
     changes: DataFrame,
     credentials: DataFrame,
     places: DataFrame,
     born: DataFrame,
+    trusting: DataFrame,
     method: MethodSettings,
 ) -> Ledger:
     """Trust in two rounds: with birth homes, then with what the first round explains, too.
 
     The second is needed only where the first left a change untrusted, or explains a source: that
     is a former home to the move test.
+
+    Args:
+        changes: rows of ``schemas.ADDRESS_CHANGES``, each once.
+        credentials: rows of ``schemas.CREDENTIALS``.
+        places: located presences with the owner of their endpoint.
+        born: births of the same sessions.
+        trusting: rows of :func:`transforms.births.believed`, of all sessions.
+        method: numbers and switches of the method.
     """
     seen_at = kept(sources(places))
     names = ["session_id", "account_id", "role_id", "session_name", "source"]
-    trusting = kept(believed(born, places).select(*names))
+    trusting = kept(trusting.select(*names))
     first = _round(changes, credentials, places, seen_at, trusting, born, method)
     if first.changes.where("not trusted").isEmpty() and first.explained.isEmpty():
         return first

@@ -161,15 +161,18 @@ def believed(births: DataFrame, presences: DataFrame) -> DataFrame:
     )
 
 
-def our_accounts(inventory: DataFrame, stays: DataFrame, listed: DataFrame) -> DataFrame:
+def our_accounts(
+    inventory: DataFrame, places: DataFrame, stays: DataFrame, listed: DataFrame
+) -> DataFrame:
     """Accounts of ours: listed, or their trail reaches us; column ``account_id``.
 
-    Where no record names the account it was delivered to, the accounts of the sessions judged.
+    Where no record names the account it was delivered to, the accounts of the sessions.
     """
     seen = inventory.where("what = 'account'").select(F.col("id").alias("account_id"))
     told = seen.agg(F.count("account_id").alias("told"))
     untold = (
         stays.select("account_id")
+        .union(places.select("account_id"))
         .distinct()
         .crossJoin(F.broadcast(told))
         .where("told = 0")

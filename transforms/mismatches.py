@@ -146,12 +146,23 @@ def functions_outside(
     )
 
 
-def judged(
-    direct: DataFrame, others: DataFrame, folded: DataFrame, weak: DataFrame | None, n: int
+def judged(  # noqa: PLR0913, PLR0917 - all that the ladder reads
+    direct: DataFrame,
+    others: DataFrame,
+    folded: DataFrame,
+    private: DataFrame,
+    weak: DataFrame | None,
+    n: int,
 ) -> DataFrame:
     """Every stay that is no undisputed home, with its verdict and all that the ladder reads.
 
-    ``weak`` are rows of :func:`transforms.signals.weak_signals`, where those are wanted.
+    Args:
+        direct: rows of :func:`transforms.homes.outcomes`.
+        others: rows of :func:`other_stays`.
+        folded: rows of :func:`transforms.homes.folded`.
+        private: rows of :func:`transforms.places.unknown_private`.
+        weak: rows of :func:`transforms.signals.weak_signals`, where those are wanted.
+        n: how many other instances make a shared fact.
     """
     homes = folded.select(
         "session_id",
@@ -163,13 +174,13 @@ def judged(
         homes, on="session_id", how="left"
     )
     rows = _with_weak_signals(rows, weak)
-    account = Window.partitionBy("account_id")
-    private = F.when(
-        (F.col("source_kind") == "private") & (F.col("outcome") == "mismatch"), F.col("instance_id")
-    )
-    others_private = F.size(F.collect_set(private).over(account))
+    in_account = private.groupBy("account_id").agg(F.count("instance_id").alias("private_in_all"))
+    itself = private.withColumn("private_itself", F.lit(1))
+    others_private = F.coalesce("private_in_all", F.lit(0)) - F.coalesce("private_itself", F.lit(0))
     rows = (
-        rows.withColumn(
+        rows.join(F.broadcast(in_account), on="account_id", how="left")
+        .join(F.broadcast(itself), on=["account_id", "instance_id"], how="left")
+        .withColumn(
             "outcome", F.coalesce(_at_home_without_endpoint(), "outcome", F.lit("mismatch"))
         )
         .withColumns({flag: F.coalesce(flag, F.lit(False)) for flag in _FLAGS})
@@ -187,7 +198,7 @@ def judged(
             | F.col("weak_signal")
         )
         .withColumn("n", F.lit(n))
-        .withColumn("others_private", others_private - private.isNotNull().cast("int"))
+        .withColumn("others_private", others_private)
         .withColumn("others", F.greatest("others_here", "others_in_prefix"))
         .withColumns(_words())
     )
@@ -378,10 +389,10 @@ def _words() -> dict[str, Column]:
         ),
         "egress_basis": _egress_basis(),
         "like_text": F.when(
-            F.col("others_private") > 0,
+            F.col("others_private") >= F.col("n"),
             F.concat(
-                F.col("others_private").cast("string"),
-                F.lit(" other instances of the account show the like."),
+                F.col("n").cast("string"),
+                F.lit(" or more other instances of the account show the like."),
             ),
         ).otherwise(F.lit("")),
         "neighbour_text": F.when(
@@ -453,8 +464,8 @@ def _how_new() -> Column:
 
 
 def _egress_basis() -> Column:
-    """Why a source is taken for an egress."""
-    near = F.coalesce("others_in_prefix", F.lit(0)) > F.coalesce("others_here", F.lit(0))
+    """Why a source is taken for an egress: in words that stay true as the fleet grows."""
+    near = F.coalesce("others_here", F.lit(0)) < F.col("n")
     place = F.when(near, F.lit("in its /24 or, of IPv6, /48")).otherwise(F.lit("there"))
     return (
         F.when(
@@ -462,8 +473,8 @@ def _egress_basis() -> Column:
             F.lit("the fleet moved there together from its former address"),
         )
         .when(
-            F.col("others") > 0,
-            F.concat(F.col("others").cast("string"), F.lit(" others were first seen "), place),
+            F.col("others") >= F.col("n"),
+            F.concat(F.col("n").cast("string"), F.lit(" or more others were first seen "), place),
         )
         .otherwise(
             F.lit(

@@ -114,6 +114,8 @@ _SESSION = (
     ("instance_id", STRING, "EC2 instance the key was issued to; for others the session name"),
 )
 
+_CLIENT = (("agent_family", STRING), ("delivery", INT), ("marks", INT))
+
 SIGHTINGS = Table(
     "sightings",
     "a session at a source, by proof, kind of call, agent family and 6-hour bucket, per batch",
@@ -179,6 +181,35 @@ STAYS = Table(
     ),
     key=("session_id", "source", "kind", "agent_family", "first_seen"),
     partitioned_by=("bucket(16, session_id)",),
+)
+
+PLACES = Table(
+    "places",
+    "a source that a session called from directly, and whether it was born there: what sessions "
+    "say for each other",
+    _struct(
+        *_SESSION,
+        ("source", STRING, "canonical source"),
+        ("source_kind", STRING, "public_ipv4, public_ipv6, endpoint, private"),
+        ("source_address", STRING, "canonical address of the source"),
+        ("vpc_endpoint_id", STRING, "VPC endpoint of the source"),
+        ("network", STRING, "public_ipv4, public_ipv6, private, or the VPC endpoint id"),
+        ("aws", BOOL, "a public address in AWS space"),
+        ("aws_region", STRING, "region of its prefix in AWS space"),
+        ("prefix", STRING, "its /24, or /48 of IPv6, where it is public and outside AWS space"),
+        ("own_region", STRING, "region of the session; null where nothing tells"),
+        ("in_own_region", BOOL, "in AWS space of the session's region"),
+        ("first_seen", TIME, "first direct call from there"),
+        ("born_at", TIME, "the same, where it is the session's birth home of its network"),
+        ("first_alive", TIME, "first sign of life of the session, where it was born there"),
+        (
+            "clients",
+            T.ArrayType(_struct(*[(n, k, n) for n, k in _CLIENT])),
+            "agent families, and bits of delivery and marks, seen where it was born",
+        ),
+    ),
+    key=("session_id", "source"),
+    partitioned_by=("months(first_seen)",),
 )
 
 CREDENTIALS = Table(
@@ -469,6 +500,7 @@ TABLES: tuple[Table, ...] = (
     HOMES,
     REVIEWS,
     STAYS,
+    PLACES,
     SIGHTINGS,
     CREDENTIALS,
     INVENTORY,

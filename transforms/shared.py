@@ -33,16 +33,9 @@ class SharedNumbers:
     grace_minutes: int
 
 
-def settled(births: DataFrame, regions: DataFrame) -> DataFrame:
-    """Births with ``own_region`` of their session and the ``network56`` of their source.
-
-    Args:
-        births: rows of :func:`transforms.births.births`.
-        regions: ``session_id``, ``own_region``.
-    """
-    return births.join(regions, on="session_id", how="left").withColumn(
-        "network56", network56(F.col("source_address"))
-    )
+def settled(births: DataFrame) -> DataFrame:
+    """Births, with ``own_region`` of their session, and the ``network56`` of their source."""
+    return births.withColumn("network56", network56(F.col("source_address")))
 
 
 def with_egress(  # noqa: PLR0913, PLR0917 - what egress is told by
@@ -56,8 +49,7 @@ def with_egress(  # noqa: PLR0913, PLR0917 - what egress is told by
     """Presences with what the fleet and the ledger say of their source.
 
     Adds ``endpoint_assumed`` (``n`` others and ``share`` of the account's instances were born
-    behind it), ``endpoint_ours``, ``speaks_for_endpoint`` (one stay stands for an endpoint that is
-    only assumed ours), and ``egress``.
+    behind it), ``endpoint_ours``, and ``egress``.
 
     Args:
         rows: rows of :func:`with_others`, with ``endpoint_owner`` and ``owner_is_ours``.
@@ -67,27 +59,53 @@ def with_egress(  # noqa: PLR0913, PLR0917 - what egress is told by
         held: rows of :func:`transforms.ledger.holdings`.
         numbers: the numbers.
     """
-    n = numbers.n
-    enough = F.greatest(F.lit(n), F.ceil(F.lit(numbers.share) * (F.col("others_in_account") + 1)))
+    n, enough = numbers.n, _enough(numbers)
     ours = F.coalesce("owner_is_ours", F.lit(False))
     by_ledger = _ledger_egress(settled, nat, forwarders, held)
-    first_behind = Window.partitionBy(F.coalesce("vpc_endpoint_id", "session_id")).orderBy(
-        (~F.col("endpoint_assumed")).cast("int"), "first_seen", "session_id", "source"
-    )
-    assumed = ~ours & F.col("vpc_endpoint_id").isNotNull() & (F.col("others_behind") >= enough)
     return (
         rows.withColumn("owner_is_ours", ours)
-        .withColumn("endpoint_assumed", assumed)
+        .withColumn("endpoint_assumed", ~ours & _is_assumed(numbers))
         .withColumn("endpoint_ours", ours | F.col("endpoint_assumed"))
-        .withColumn(
-            "speaks_for_endpoint",
-            F.col("endpoint_assumed")
-            & F.col("endpoint_owner").isNotNull()
-            & (F.row_number().over(first_behind) == 1),
-        )
         .join(F.broadcast(by_ledger), on=["source", "own_region"], how="left")
         .withColumn("egress", _egress(n, enough) | F.coalesce("ledger_egress", F.lit(False)))
         .drop("ledger_egress")
+    )
+
+
+def _enough(numbers: SharedNumbers) -> Column:
+    """How many others make a shared fact where the account is the measure."""
+    share = F.ceil(F.lit(numbers.share) * (F.col("others_in_account") + 1))
+    return F.greatest(F.lit(numbers.n), share)
+
+
+def _is_assumed(numbers: SharedNumbers) -> Column:
+    """So many others were born behind an endpoint that it is taken for ours."""
+    return F.col("vpc_endpoint_id").isNotNull() & (F.col("others_behind") >= _enough(numbers))
+
+
+def speakers(
+    settled: DataFrame, members: DataFrame, owners: DataFrame, numbers: SharedNumbers
+) -> DataFrame:
+    """The one birth that stands for an endpoint of others that is only assumed ours.
+
+    One row per such endpoint, as session_id, source and first_seen, with ``speaks_for_endpoint``:
+    the first birth behind it.
+
+    Args:
+        settled: rows of :func:`settled`.
+        members: rows of :func:`members`.
+        owners: rows of :func:`endpoint_owners`.
+        numbers: the numbers.
+    """
+    first = Window.partitionBy("vpc_endpoint_id").orderBy("first_seen", "session_id", "source")
+    foreign = owners.where(~F.col("owner_is_ours")).select("vpc_endpoint_id")
+    behind = settled.join(F.broadcast(foreign), on="vpc_endpoint_id", how="left_semi")
+    return (
+        with_others(behind.withColumnRenamed("born_at", "first_seen"), members)
+        .where(_is_assumed(numbers))
+        .withColumn("place", F.row_number().over(first))
+        .where("place = 1")
+        .select(*STAY, F.lit(True).alias("speaks_for_endpoint"))
     )
 
 
@@ -198,7 +216,7 @@ def moved_fleets(presences: DataFrame, numbers: SharedNumbers) -> DataFrame:
     One row per session_id and source, with ``moved_fleet``.
 
     N other sessions made the same move at one instant, half of those that were seen at the
-    former source within a day before among them, into AWS space of the own region. At that
+    former source within a day of it among them, into AWS space of the own region. At that
     instant none had come yet, and for the grace of the move test alone did any of them still call
     from the former source: connections drain for minutes. A thief gains no more by it, as each
     of his victims must fall silent within minutes of his own first call, and for good.
@@ -235,15 +253,20 @@ def moved_fleets(presences: DataFrame, numbers: SharedNumbers) -> DataFrame:
         busiest.select(*move, "most.*")
         .where(F.col("moving") > numbers.n)
         .join(
-            sources.select(
-                "account_id", F.col("source").alias("former"), "last_seen", "instance_id"
+            presences.where("network = 'public_ipv4'").select(
+                "account_id",
+                F.col("source").alias("former"),
+                "first_seen",
+                "last_seen",
+                "session_id",
             ),
             on=["account_id", "former"],
             how="inner",
         )
         .where(F.col("last_seen") >= F.col("instant") - F.expr("interval 1 day"))
+        .where(F.col("first_seen") <= F.col("instant") + F.expr("interval 1 day"))
         .groupBy(*move, "moving", "instant")
-        .agg(F.count("instance_id").alias("of"))
+        .agg(F.count_distinct("session_id").alias("of"))
         .where(F.col("moving") * 2 >= F.col("of"))
     )
     return (

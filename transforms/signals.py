@@ -28,7 +28,9 @@ _DELIVERIES = DELIVERY_V1 | DELIVERY_V2
 _TLS = TLS_OLD | TLS_1_2 | TLS_1_3
 
 
-def signals(stays: DataFrame, births: DataFrame, max_key_hours: float) -> DataFrame:
+def signals(
+    stays: DataFrame, births: DataFrame, clients: DataFrame, max_key_hours: float
+) -> DataFrame:
     """Signals of each source of a session but the one where it was born first.
 
     One row per session_id and source, with ``signs`` (array of names in the order of
@@ -39,13 +41,15 @@ def signals(stays: DataFrame, births: DataFrame, max_key_hours: float) -> DataFr
 
     Args:
         stays: rows of ``schemas.STAYS``, direct ones of instances.
-        births: rows of :func:`transforms.births.births`.
+        births: rows of :func:`transforms.births.births`, of all sessions.
+        clients: rows of :func:`transforms.places.clients_at`: what is seen at these births.
         max_key_hours: longest life of an issued key.
     """
-    marked = stays.join(_born(births), on=["session_id", "source"], how="left").withColumn(
+    born = _born(births)
+    marked = stays.join(born, on=["session_id", "source"], how="left").withColumn(
         "is_further", F.coalesce("is_further", F.lit(False))
     )
-    usual = _usual(marked.where("vouches_for is not null"))
+    usual = _usual(clients.join(born, on=["session_id", "source"], how="inner"))
     measured = _with_newer_key(marked.where("vouches_for is null or is_further"))
     told = measured.join(usual, on=["account_id", "role_id", "is_further"], how="left").select(
         "session_id", "source", *[sign.alias(name) for name, sign in _signs(max_key_hours).items()]

@@ -42,12 +42,14 @@ def placed(sightings: DataFrame, addresses: DataFrame) -> DataFrame:
     return known.withColumn("kind", call_kind())
 
 
-def stays(placed: DataFrame, ttl_hours: float) -> DataFrame:
+def stays(placed: DataFrame, ttl_hours: float, before: DataFrame | None = None) -> DataFrame:
     """``schemas.STAYS`` from rows of :func:`placed`.
 
     Args:
         placed: sightings that know their session and kind of call.
         ttl_hours: silence that ends a stay, in hours of event time.
+        before: stays that other sightings of the same sessions have made: what they were made of
+            need not be read again.
     """
     facts = (
         F.min("issued_min").alias("issued_min"),
@@ -58,10 +60,16 @@ def stays(placed: DataFrame, ttl_hours: float) -> DataFrame:
         F.min("first_recon").alias("first_recon"),
         F.min("instance_region").alias("instance_region"),
         F.min("endpoint_region").alias("endpoint_region"),
-        F.max("batch_id").alias("last_batch_id"),
+        F.max("batch_id").alias(_NEWEST),
     )
     key = (*SESSION, *PLACE, "kind", "agent_family")
-    return merged(placed, key, ttl_hours, facts).select(*schemas.STAYS.columns)
+    rows = placed.select(*[n for n in schemas.STAYS.columns if n != _NEWEST], "batch_id")
+    if before is not None:
+        rows = rows.unionByName(before.withColumnRenamed(_NEWEST, "batch_id"))
+    return merged(rows, key, ttl_hours, facts).select(*schemas.STAYS.columns)
+
+
+_NEWEST = "last_batch_id"
 
 
 def merged(

@@ -23,6 +23,7 @@ from transforms.marks import (
     TLS_NONE,
     TLS_OLD,
 )
+from transforms.places import clients
 from transforms.signal_names import GROUPS, MEANING
 from transforms.signals import signals
 
@@ -268,7 +269,10 @@ def told(spark):
         [*homes, *homes],
         "session_id string, source string, network string, born_at timestamp, aws boolean",
     )
-    rows = signals(table(spark, schemas.STAYS.schema, stays), births, MAX_KEY_HOURS).collect()
+    seen = table(spark, schemas.STAYS.schema, stays)
+    role = seen.select("session_id", "account_id", "role_id").distinct()
+    at_births = clients(seen, births).join(role, on="session_id", how="inner")
+    rows = signals(seen, births, at_births, MAX_KEY_HOURS).collect()
     said = {(row.session_id, row.source): row for row in rows}
     assert len(said) == len(rows)
     return said
