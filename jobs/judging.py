@@ -323,7 +323,7 @@ def _with_shared_facts(  # noqa: PLR0913, PLR0917 - all that is shared
     method: MethodSettings,
 ) -> DataFrame:
     """Presences with what many births say together: stratum 4."""
-    numbers = _shared_numbers(method)
+    numbers = shared_numbers(method)
     who = kept(members(born))
     with_counts = kept(with_others(presences, who))
     nat = nat_addresses(ledger.changes, accounts)
@@ -352,7 +352,8 @@ def _allow_list(world: World, addresses: DataFrame) -> Callable[[DataFrame], Dat
 _INSTANCE = ("session_id", "instance_id")
 
 
-def _shared_numbers(method: MethodSettings) -> SharedNumbers:
+def shared_numbers(method: MethodSettings) -> SharedNumbers:
+    """Return the numbers of shared facts."""
     return SharedNumbers(
         method.neighbours, method.egress_share, method.bucket_hours, method.move_grace_minutes
     )

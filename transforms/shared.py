@@ -221,22 +221,11 @@ def moved_fleets(presences: DataFrame, numbers: SharedNumbers) -> DataFrame:
     from the former source: connections drain for minutes. A thief gains no more by it, as each
     of his victims must fall silent within minutes of his own first call, and for good.
     """
-    order = Window.partitionBy("session_id", "network").orderBy("first_seen", "source")
-    sources = (
-        presences.where("network = 'public_ipv4'")
-        .groupBy("session_id", "instance_id", "account_id", "network", "source", "in_own_region")
-        .agg(F.min("first_seen").alias("first_seen"), F.max("last_seen").alias("last_seen"))
-        .withColumn("former", F.lag("source").over(order))
-        .withColumn("former_left", F.lag("last_seen").over(order))
-    )
-    grace = minutes(numbers.grace_minutes)
-    moves = sources.where(
-        F.col("in_own_region") & (F.col("former_left") <= F.col("first_seen") + grace)
-    ).withColumn("left_at", F.col("former_left") - grace)
     move = ["account_id", "former", "source"]
+    moving = moves(presences, numbers)
     instants = (
-        moves.select(*move, F.col("left_at").alias("at"), F.lit(1).alias("step"))
-        .union(moves.select(*move, F.col("first_seen") + F.expr("interval 1 second"), F.lit(-1)))
+        moving.select(*move, F.col("left_at").alias("at"), F.lit(1).alias("step"))
+        .union(moving.select(*move, F.col("first_seen") + F.expr("interval 1 second"), F.lit(-1)))
         .withColumn(
             "moving",
             F.sum("step").over(
@@ -270,10 +259,33 @@ def moved_fleets(presences: DataFrame, numbers: SharedNumbers) -> DataFrame:
         .where(F.col("moving") * 2 >= F.col("of"))
     )
     return (
-        moves.join(F.broadcast(stayed), on=move, how="inner")
+        moving.join(F.broadcast(stayed), on=move, how="inner")
         .where("left_at <= instant and first_seen >= instant")
         .select("session_id", "source", F.lit(True).alias("moved_fleet"))
         .distinct()
+    )
+
+
+def moves(presences: DataFrame, numbers: SharedNumbers) -> DataFrame:
+    """Moves from one public IPv4 source to the next, into AWS space of the own region.
+
+    One row per session_id and source, with ``former``, ``left_at`` (when the former source was
+    left, less the grace) and ``first_seen``.
+
+    Args:
+        presences: session, account, network, source, in_own_region, first_seen and last_seen.
+        numbers: the numbers.
+    """
+    order = Window.partitionBy("session_id", "network").orderBy("first_seen", "source")
+    grace = minutes(numbers.grace_minutes)
+    return (
+        presences.where("network = 'public_ipv4'")
+        .groupBy("session_id", "account_id", "network", "source", "in_own_region")
+        .agg(F.min("first_seen").alias("first_seen"), F.max("last_seen").alias("last_seen"))
+        .withColumn("former", F.lag("source").over(order))
+        .withColumn("former_left", F.lag("last_seen").over(order))
+        .where(F.col("in_own_region") & (F.col("former_left") <= F.col("first_seen") + grace))
+        .withColumn("left_at", F.col("former_left") - grace)
     )
 
 
@@ -373,8 +385,7 @@ def with_others(presences: DataFrame, members: DataFrame) -> DataFrame:
     counts = members.groupBy("at").agg(F.count("instance_id").alias("born"))
     others = F.col("born") - F.coalesce("itself", F.lit(0))
     found = (
-        presences.withColumn("network56", network56(F.col("source_address")))
-        .select(*STAY, "instance_id", F.explode(_places({})).alias("at"))
+        at_places(presences, *STAY, "instance_id")
         .join(counts, on="at", how="inner")
         .join(members.withColumn("itself", F.lit(1)), on=["at", "instance_id"], how="left")
         .groupBy(*STAY)
@@ -383,6 +394,17 @@ def with_others(presences: DataFrame, members: DataFrame) -> DataFrame:
     return presences.join(found, on=[*STAY], how="left").withColumns(
         {name: F.coalesce(name, F.lit(0)) for name in _PLACES}
     )
+
+
+def at_places(rows: DataFrame, *columns: str) -> DataFrame:
+    """Some columns of rows, and ``at``: one row for each place of :data:`_PLACES` that they have.
+
+    Args:
+        rows: source, source_address, prefix, vpc_endpoint_id, account_id, role_id, own_region.
+        columns: those to keep.
+    """
+    known = rows.withColumn("network56", network56(F.col("source_address")))
+    return known.select(*columns, F.explode(_places({})).alias("at"))
 
 
 def _places(only_if: dict[str, Column]) -> Column:

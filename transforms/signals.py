@@ -45,11 +45,10 @@ def signals(
         clients: rows of :func:`transforms.places.clients_at`: what is seen at these births.
         max_key_hours: longest life of an issued key.
     """
-    born = _born(births)
-    marked = stays.join(born, on=["session_id", "source"], how="left").withColumn(
+    marked = stays.join(_born(births), on=["session_id", "source"], how="left").withColumn(
         "is_further", F.coalesce("is_further", F.lit(False))
     )
-    usual = _usual(clients.join(born, on=["session_id", "source"], how="inner"))
+    usual = usual_clients(clients, births)
     measured = _with_newer_key(marked.where("vouches_for is null or is_further"))
     told = measured.join(usual, on=["account_id", "role_id", "is_further"], how="left").select(
         "session_id", "source", *[sign.alias(name) for name, sign in _signs(max_key_hours).items()]
@@ -156,20 +155,27 @@ def _groups() -> Column:
     return total
 
 
-def _usual(at_home: DataFrame) -> DataFrame:
+def usual_clients(clients: DataFrame, births: DataFrame) -> DataFrame:
     """What the homes of a role show: agents, TLS families, and deliveries of each agent.
 
     Two measures of each role: with ``is_further`` that for birth homes of a further network.
+
+    Args:
+        clients: rows of :func:`transforms.places.clients_at`.
+        births: rows of :func:`transforms.births.births`.
     """
     measure = ["account_id", "role_id", "is_further"]
     return (
-        at_home.drop("is_further")
+        clients.join(_born(births), on=["session_id", "source"], how="inner")
+        .drop("is_further")
         .withColumn("is_further", F.explode("vouches_for"))
         .groupBy(*measure, "agent_family")
         .agg(F.bit_or("delivery").alias("delivery"), F.bit_or("marks").alias("marks"))
         .groupBy(*measure)
         .agg(
-            F.collect_list(F.struct("agent_family", "delivery")).alias("usual_agents"),
+            F.sort_array(F.collect_list(F.struct("agent_family", "delivery"))).alias(
+                "usual_agents"
+            ),
             F.bit_or("marks").alias("usual_marks"),
         )
     )
