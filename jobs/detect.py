@@ -10,7 +10,7 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
-from jobs import cli, evidence, findings, intake, judging, lease, runs
+from jobs import cli, evidence, findings, intake, judging, lease, news, runs
 from jobs.extent import is_small
 from jobs.failures import in_words
 from jobs.inputs import UNOPENED, choose, list_input
@@ -18,7 +18,8 @@ from jobs.runs import Run
 from jobs.session import spark_session
 from jobs.settings import load
 from jobs.tables import Warehouse
-from jobs.world import know, world
+from jobs.world import World, know, world
+from transforms import schemas
 
 if TYPE_CHECKING:
     import argparse
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from jobs.input_files import FileList, InputFile
+    from jobs.settings import Settings
 
 _UNOPENED = "{} files cannot be opened. They are passed over until reading them is allowed."
 _CHANGED = (
@@ -145,12 +147,15 @@ def _judge(warehouse: Warehouse, held: lease.Lease, this: Run) -> None:
     with progress.stage("judge") as stage:
         facts = world(warehouse.spark, this.knowledge, settings)
         memories = judging.memories(warehouse)
-        verdicts = judging.judge(memories, facts, settings.method, settings.workloads.judged)
+        judged, how = _judged(warehouse, memories, todo, facts, settings)
+        verdicts = judged.verdicts
         counts = runs.verdict_counts(verdicts)
         this.add(counts)
-        this.coverage = runs.coverage(verdicts, memories.changes, settings.method.fold_stays)
+        this.coverage = runs.coverage(
+            verdicts, judged.news, memories.changes, settings.method.fold_stays
+        )
         stage.say(
-            f"{counts['sessions']:,} sessions, {counts['suspicious pairs']:,} suspicious pairs"
+            f"{counts['sessions']:,} sessions{how}, {counts['suspicious pairs']:,} suspicious pairs"
         )
     with progress.stage("gather evidence") as stage:
         held.keep()
@@ -159,10 +164,35 @@ def _judge(warehouse: Warehouse, held: lease.Lease, this: Run) -> None:
         stage.say(f"{gathered['evidence calls']:,} calls from {gathered['evidence files']:,} files")
     with progress.stage("publish") as stage:
         held.keep()
-        changed = runs.publish(warehouse, held, verdicts, this)
+        changed = runs.publish(warehouse, held, judged, this)
         this.add(changed)
         stage.say(f"{changed['findings changed']:,} findings changed")
     this.result_heads = warehouse.heads(runs.RESULTS)
+
+
+def _judged(
+    warehouse: Warehouse,
+    memories: judging.Memories,
+    todo: runs.ToJudge,
+    facts: World,
+    settings: Settings,
+) -> tuple[news.Judged, str]:
+    """Judge what new data can touch, or all, and say which.
+
+    Of a small history all is judged sooner than it is told apart.
+    """
+    around = (facts, settings.method, settings.workloads.judged)
+    how = ""
+    if todo.results_stand and warehouse.rows(schemas.STAYS) >= news.WORTH_IT:
+        past = news.Past(warehouse.scan(schemas.STAYS), warehouse.scan(schemas.PLACES))
+        try:
+            judged = news.judge_news(memories, past, todo.batches, *around)
+        except news.InFullError as error:
+            how = f" (all there are: {error})"
+        else:
+            return judged, " that new data can touch"
+    verdicts = judging.judge(memories, *around)
+    return news.Judged(verdicts, verdicts.placed), how
 
 
 def main(argv: list[str] | None = None) -> int:

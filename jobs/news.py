@@ -38,6 +38,9 @@ its allocation or address, from there to an interface, to the instance that it i
 to who had the address before."""
 
 
+WORTH_IT = 100_000
+"""Stays of a warehouse from which on news are judged apart: fewer are judged sooner in full."""
+
 _BY_SETTINGS = "by these settings every session may touch every other"
 
 
@@ -60,17 +63,21 @@ class Past:
 
 @dataclass(frozen=True)
 class Judged:
-    """Verdicts of some sessions, which are all that have changed.
+    """Verdicts of all sessions, or of those that new data can touch.
 
     Attributes:
         verdicts: their results.
-        names: names of these sessions, as ``session_name``.
         news: their new sightings, with session and kind of call.
+        names: names of these sessions, as ``session_name``; none where they are all.
     """
 
     verdicts: Verdicts
-    names: DataFrame
     news: DataFrame
+    names: DataFrame | None = None
+
+    def of_them(self, rows: DataFrame) -> DataFrame:
+        """Return rows of these sessions alone."""
+        return rows if self.names is None else _of(rows, self.names)
 
 
 def judge_news(  # noqa: PLR0913, PLR0917 - as judging in full, and what is new
@@ -252,6 +259,7 @@ class _News:
             touched.by_moves(change, stays, seen.placed, numbers),
             touched.by_private(change, method.neighbours),
             self._woken_by_ledger(change),
+            self._woken_by_forwarders(change),
         ]
         if not owners.where("not owner_is_ours").isEmpty():
             parts.append(touched.by_speakers(change, owners, numbers))
@@ -295,10 +303,26 @@ class _News:
         hits, keys = self._closure(seeds, _ROUNDS_OF_NEWS)
         keys = keys.union(touched.keys_of(hits, all_addresses=True))
         if not hits.where(F.col("change") == ROUTE).isEmpty():
-            mates = kept(touched.keys_at(touched.mates(places, keys)))
-            _, theirs = self._closure(mates, _ROUNDS_OF_NEWS)
-            keys = keys.union(theirs.where("key.what = 'address'"))
+            keys = keys.union(self._addresses(touched.of_instances(places, keys), places))
         return kept(touched.at_keys(self.rest, kept(keys.distinct())))
+
+    def _addresses(self, some: DataFrame, places: DataFrame) -> DataFrame:
+        """Return the addresses, as keys, of all that have a role in common with some."""
+        mates = touched.keys_at(touched.of_roles(places, some))
+        _, keys = self._closure(mates, _ROUNDS_OF_NEWS)
+        return keys.where("key.what = 'address'")
+
+    def _woken_by_forwarders(self, change: Change) -> DataFrame:
+        """Return names of sessions at addresses of a role that forwards, and has other births."""
+        routes = self.changes.where(F.col("change") == ROUTE)
+        if routes.isEmpty():
+            return names_of(self.rest.limit(0))
+        _, keys = self._closure(touched.keys_of(routes), _ROUNDS_OF_NEWS)
+        forwarding = touched.of_instances(change.all_now, keys)
+        born = kept(touched.of_roles(touched.born_otherwise(change), forwarding))
+        if born.isEmpty():
+            return names_of(self.rest.limit(0))
+        return touched.at_keys(self.rest, kept(self._addresses(born, change.all_now)))
 
     def _closure(self, keys: DataFrame, rounds: int) -> tuple[DataFrame, DataFrame]:
         """Return changes that hang together with keys, and all keys of these."""
@@ -350,7 +374,7 @@ class _News:
             mismatches=kept(_of(verdicts.mismatches, names)),
             suspicious=suspicious,
         )
-        return Judged(found, names, news)
+        return Judged(found, news, names)
 
     def _placed(self, names: DataFrame) -> DataFrame:
         """Return all sightings of some sessions, with session and kind of call."""

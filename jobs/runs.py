@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from jobs.judging import Verdicts
     from jobs.lease import Lease
+    from jobs.news import Judged
     from jobs.settings import Settings
     from jobs.tables import Warehouse
     from jobs.world import Knowledge
@@ -30,6 +31,7 @@ FINISHED, FAILED, MAINTAINED = "finished", "failed", "maintained"
 
 RESULTS = (
     schemas.STAYS,
+    schemas.PLACES,
     schemas.HOMES,
     schemas.MISMATCHES,
     schemas.FINDING_CALLS,
@@ -64,12 +66,16 @@ class Run:
 
 @dataclass(frozen=True)
 class ToJudge:
-    """Whether judging is needed, why, and the counted batches that no finished run judged."""
+    """Whether judging is needed, why, and the counted batches that no finished run judged.
+
+    The results stand if they are those of all other batches, by the same settings.
+    """
 
     needed: bool
     why: str
     batches: list[int]
     result_heads: str | None
+    results_stand: bool
 
 
 def to_judge(warehouse: Warehouse, settings_digest: str) -> ToJudge:
@@ -86,8 +92,10 @@ def to_judge(warehouse: Warehouse, settings_digest: str) -> ToJudge:
     )
     new = [row.batch_id for row in batches]
     heads = last.result_heads if last else None
-    why = _why(new, last, settings_digest, warehouse)
-    return ToJudge(bool(why), why or "nothing new", new, heads)
+    same = last is not None and last.settings_digest == settings_digest
+    stand = last is not None and same and results_stand(warehouse, last)
+    why = _why(new, last, same=same, stand=stand)
+    return ToJudge(bool(why), why or "nothing new", new, heads, stand)
 
 
 def judged_batches(warehouse: Warehouse) -> DataFrame:
@@ -107,16 +115,14 @@ def last_state(warehouse: Warehouse) -> Row | None:
     )
 
 
-def _why(new: list[int], last: Row | None, settings_digest: str, warehouse: Warehouse) -> str:
+def _why(new: list[int], last: Row | None, *, same: bool, stand: bool) -> str:
     if new:
         return f"{len(new):,} new batches"
     if last is None:
         return ""
-    if last.settings_digest != settings_digest:
+    if not same:
         return "the settings changed"
-    if not results_stand(warehouse, last):
-        return "a former run did not finish publishing"
-    return ""
+    return "" if stand else "a former run did not finish publishing"
 
 
 def results_stand(warehouse: Warehouse, last: Row) -> bool:
@@ -124,15 +130,17 @@ def results_stand(warehouse: Warehouse, last: Row) -> bool:
     return last.result_heads is None or warehouse.hold_rows_of(last.result_heads, RESULTS)
 
 
-def publish(warehouse: Warehouse, lease: Lease, verdicts: Verdicts, this: Run) -> dict[str, int]:
+def publish(warehouse: Warehouse, lease: Lease, judged: Judged, this: Run) -> dict[str, int]:
     """Publish the results, changed rows only; findings come last, after their evidence."""
-    changed = {}
+    changed, verdicts = {}, judged.verdicts
     for table, rows in (
         (schemas.STAYS, verdicts.stays),
+        (schemas.PLACES, verdicts.places),
         (schemas.HOMES, verdicts.homes),
         (schemas.MISMATCHES, verdicts.mismatches),
     ):
-        changed[f"{table.name} changed"] = warehouse.publish(table, rows)
+        among = judged.of_them(warehouse.scan(table))
+        changed[f"{table.name} changed"] = warehouse.publish(table, rows, among=among)
         lease.keep()
     evidence = of_gathered(
         warehouse.scan(schemas.FINDING_CALLS),
@@ -146,21 +154,22 @@ def publish(warehouse: Warehouse, lease: Lease, verdicts: Verdicts, this: Run) -
         top=this.settings.findings.top_values,
         max_calls=this.settings.evidence.max_calls,
     ).localCheckpoint()
+    published = judged.of_them(warehouse.scan(schemas.FINDINGS))
     rows = life_cycle(
         found,
-        warehouse.scan(schemas.FINDINGS),
+        published,
         verdicts.pairs,
         run_at=F.lit(this.started_at),
         run_id=this.run_id,
     )
     changed["findings changed"] = warehouse.publish(
-        schemas.FINDINGS, rows, ignore=("updated_at", "run_id")
+        schemas.FINDINGS, rows, ignore=("updated_at", "run_id"), among=published
     )
     return changed
 
 
 def verdict_counts(verdicts: Verdicts) -> dict[str, int]:
-    """Count sessions, suspicious pairs, and pairs per verdict."""
+    """Count the sessions judged, their suspicious pairs, and pairs per verdict."""
     per_verdict = verdicts.pairs.groupBy("verdict", "excused").count().collect()
     sessions = verdicts.stays.select("session_id").distinct().count()
     return {
@@ -170,11 +179,14 @@ def verdict_counts(verdicts: Verdicts) -> dict[str, int]:
     }
 
 
-def coverage(verdicts: Verdicts, changes: DataFrame, fold_stays: int) -> dict[str, float]:
+def coverage(
+    verdicts: Verdicts, news: DataFrame, changes: DataFrame, fold_stays: int
+) -> dict[str, float]:
     """Say what the method could not see, as shares from 0 to 1.
 
     Args:
         verdicts: what was judged.
+        news: sightings that were judged for the first time, with session and kind of call.
         changes: rows of ``schemas.ADDRESS_CHANGES``: where there are none, no ledger is kept.
         fold_stays: how many stays of a session are judged in order of time.
     """
@@ -184,7 +196,7 @@ def coverage(verdicts: Verdicts, changes: DataFrame, fold_stays: int) -> dict[st
     hidden = F.when(F.col("kind") == "internal", F.col("calls")).otherwise(0)
     data = F.bit_or("marks").bitwiseAND(DATA_EVENT) != 0
     sessions = (
-        verdicts.placed.groupBy("session_id", "account_id")
+        news.groupBy("session_id", "account_id")
         .agg(
             F.max("instance_region").alias("region"),
             F.sum("calls").alias("calls"),

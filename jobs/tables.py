@@ -138,6 +138,11 @@ class Warehouse:
         """How many rows the last write has added to a table."""
         return int(self.loaded(table).currentSnapshot().summary().get("added-records") or 0)
 
+    def rows(self, table: Table) -> int:
+        """How many rows a table has, by its current snapshot."""
+        snapshot = self.loaded(table).currentSnapshot()
+        return 0 if snapshot is None else int(snapshot.summary().get("total-records") or 0)
+
     def loaded(self, table: Table) -> Any:  # noqa: ANN401 - Java's own object
         """Iceberg's own table, as it stands now."""
         return load_table(self.spark, full_name(table))
@@ -178,13 +183,20 @@ class Warehouse:
         changed = differences(rows.select(*table.columns), old, table, ignore).localCheckpoint()
         count = changed.count()
         if count:
-            self.merge(table, changed)
+            self.merge(table, changed, _within(table, changed))
         return count
 
-    def merge(self, table: Table, changed: DataFrame) -> None:
-        """MERGE rows that carry ``change`` (insert, update or delete) by the table's key."""
+    def merge(self, table: Table, changed: DataFrame, within: str = "") -> None:
+        """MERGE rows that carry ``change`` (insert, update or delete) by the table's key.
+
+        Args:
+            table: the table.
+            changed: the rows.
+            within: a condition on the rows of the table, ``t``, that they may match: files beyond
+                it are neither read nor written.
+        """
         changed.createOrReplaceTempView("credtrail_changes")
-        on = " AND ".join(f"t.{k} <=> s.{k}" for k in table.key)
+        on = " AND ".join([*[f"t.{k} <=> s.{k}" for k in table.key], *filter(None, [within])])
         values = ", ".join(f"{c} = s.{c}" for c in table.columns)
         columns, inserted = ", ".join(table.columns), ", ".join(f"s.{c}" for c in table.columns)
         statement = (
@@ -309,8 +321,33 @@ def differences(new: DataFrame, old: DataFrame, table: Table, ignore: Sequence[s
         .withColumn("change", change)
         .where(F.col("change").isNotNull())
         .withColumns({key: _either(key) for key in table.key})
-        .select(*table.columns, "change")
+        .withColumns(_times(table))
+        .select(*table.columns, "change", *_times(table))
     )
+
+
+def _times(table: Table) -> dict[str, Column]:
+    """Time by which a row's partition is found, ``old_time``: as it stands in the table."""
+    if table.time is None:
+        return {}
+    before = f"old_{table.time}" if table.time in table.key else f"before.{table.time}"
+    return {"old_time": F.col(before)}
+
+
+def _within(table: Table, changed: DataFrame) -> str:
+    """Condition on ``t`` that all rows hold which changes may match: a span of time.
+
+    Where none may, a moment that no row has: Iceberg cannot plan a MERGE on what is always false.
+    """
+    if table.time is None:
+        return ""
+    ends = [F.min("old_time").cast("string"), F.max("old_time").cast("string")]
+    span = changed.agg(F.array_compact(F.array(*ends)).alias("ends")).first()
+    first, last = (span and span.ends) or (_NEVER, _NEVER)
+    return f"t.{table.time} BETWEEN TIMESTAMP '{first}Z' AND TIMESTAMP '{last}Z'"
+
+
+_NEVER = "0001-01-01 00:00:00"
 
 
 def _either(key: str) -> Column:

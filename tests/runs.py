@@ -32,7 +32,7 @@ SMALL = {
 that start credtrail as a user does have the settings that it comes with."""
 
 OF_A_RUN = {"run_id", "detected_at", "updated_at", "batch_id", "last_batch_id", "token"}
-RESULTS = ("findings", "finding_calls", "mismatches", "homes", "stays")
+RESULTS = ("findings", "finding_calls", "mismatches", "homes", "places", "stays")
 
 
 def run(trail: Path, warehouse: Path, **settings: Any) -> Run:

@@ -8,11 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyspark.sql import functions as F
 
+from jobs import judging, news
 from jobs.judging import Verdicts, judge
 from jobs.news import Past, judge_news
 from jobs.settings import load
+from jobs.simulate import simulate
 from tests.factories import records
 from tests.judged import DEAR, memories, world
+from tests.runs import results, run
 from tests.transforms.test_ladder import ALLOWED, CASES, HUB, OURS
 
 RESULTS = ("stays", "places", "homes", "mismatches", "suspicious")
@@ -31,12 +34,12 @@ def _upto(told, batch):
     return replace(told, **{name: getattr(told, name).where(upto) for name in parts})
 
 
-def _differences(before: Verdicts, in_full: Verdicts, news) -> dict:
+def _differences(before: Verdicts, in_full: Verdicts, told_apart: news.Judged) -> dict:
     """Results in which judging news differs from judging in full, with the rows of each."""
     found = {}
     for name in RESULTS:
-        old, new = getattr(before, name), getattr(news.verdicts, name)
-        kept = old.join(news.names, on="session_name", how="left_anti")
+        old, new = getattr(before, name), getattr(told_apart.verdicts, name)
+        kept = old.join(told_apart.names, on="session_name", how="left_anti")
         actual, expected = _rows(kept.unionByName(new)), _rows(getattr(in_full, name))
         if sorted(actual) != sorted(expected):
             missing, extra = set(expected) - set(actual), set(actual) - set(expected)
@@ -83,8 +86,8 @@ def _compared(spark, batches):
     around = world(spark, ALLOWED, ours=[OURS, HUB])
     before = judge(_upto(told, 1), around, METHOD)
     in_full = judge(told, around, METHOD)
-    news = judge_news(told, Past(before.stays, before.places), [2], around, METHOD)
-    return _differences(before, in_full, news), news, in_full
+    told_apart = judge_news(told, Past(before.stays, before.places), [2], around, METHOD)
+    return _differences(before, in_full, told_apart), told_apart, in_full
 
 
 @given(chance=st.randoms(use_true_random=False), share=st.sampled_from((0.5, 0.1, 0.01)))
@@ -97,3 +100,25 @@ def test_judging_news_is_judging_in_full(spark, chance, share):
     different, *_ = _compared(spark, _batches(rows, chance, share))
 
     assert different == {}
+
+
+def test_runs_that_judge_news_leave_the_same_tables(spark, tmp_path, monkeypatch):
+    """A run on top of another judges in full only once, and every table is the same in the end."""
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    simulate(whole, stories="T01", accounts=1, instances=4, days=1)
+    files = sorted(whole.rglob("*.json.gz"), key=lambda file: file.name)
+    ends = [len(files) * 6 // 10, len(files) * 8 // 10, len(files)]
+    run(whole, tmp_path / "in full")
+    monkeypatch.setattr(news, "WORTH_IT", 0)
+    judged = []
+    monkeypatch.setattr(judging, "judge", lambda *a: judged.append(1) or judge(*a))
+
+    for end in ends:
+        for file in files[:end]:
+            target = parts / file.relative_to(whole)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(file.read_bytes())
+        run(parts, tmp_path / "news")
+
+    assert len(judged) == 1
+    assert results(tmp_path / "in full") == results(tmp_path / "news")

@@ -44,6 +44,13 @@ class Table:
         """Column names, in order."""
         return self.schema.fieldNames()
 
+    @property
+    def time(self) -> str | None:
+        """Column of time by which the table is partitioned; none where it is not by time."""
+        parts = [part.partition("(") for part in self.partitioned_by]
+        times = [column.rstrip(")") for kind, _, column in parts if kind in ("days", "months")]
+        return times[0] if times else None
+
 
 REJECT = _struct(
     ("broken", STRING, "why there is no record at all; null where there is one"),
@@ -180,7 +187,7 @@ STAYS = Table(
         ("last_batch_id", LONG, "newest batch that added to it"),
     ),
     key=("session_id", "source", "kind", "agent_family", "first_seen"),
-    partitioned_by=("bucket(16, session_id)",),
+    partitioned_by=("days(first_seen)",),
 )
 
 PLACES = Table(
@@ -296,7 +303,7 @@ HOMES = Table(
         ("corroborated_by", STRING, "ledger, egress, allow_list, aws, endpoint, private, or none"),
     ),
     key=("session_id", "epoch", "network", "source"),
-    partitioned_by=("bucket(16, session_id)",),
+    partitioned_by=("days(since)",),
 )
 
 MISMATCHES = Table(
@@ -316,7 +323,7 @@ MISMATCHES = Table(
         ("last_seen", TIME, "last call of the stays the verdict covers"),
     ),
     key=("session_id", "source"),
-    partitioned_by=("bucket(16, session_id)",),
+    partitioned_by=("months(first_seen)",),
 )
 
 FINDINGS = Table(

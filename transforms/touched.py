@@ -367,14 +367,16 @@ def at_keys(places: DataFrame, keys: DataFrame) -> DataFrame:
     return names_of(at.join(F.broadcast(keys), on="key", how="left_semi"))
 
 
-def mates(places: DataFrame, keys: DataFrame) -> DataFrame:
-    """Places of all sessions whose role is that of an instance which keys name."""
+def of_instances(places: DataFrame, keys: DataFrame) -> DataFrame:
+    """Places of the instances that keys name."""
+    named = keys.where("key.what = 'instance_id'").select(F.col("key.id").alias("instance_id"))
+    return places.join(F.broadcast(named.distinct()), on="instance_id", how="left_semi")
+
+
+def of_roles(places: DataFrame, some: DataFrame) -> DataFrame:
+    """Places of all sessions that have a role in common with some."""
     role = ["account_id", "role_id"]
-    instances = keys.where("key.what = 'instance_id'").select(F.col("key.id").alias("instance_id"))
-    roles = places.join(
-        F.broadcast(instances.distinct()), on="instance_id", how="left_semi"
-    ).select(*role)
-    return places.join(F.broadcast(roles.distinct()), on=role, how="left_semi")
+    return places.join(F.broadcast(some.select(*role).distinct()), on=role, how="left_semi")
 
 
 def makers(changes: DataFrame, opened: DataFrame) -> DataFrame:
@@ -412,12 +414,17 @@ def may_have_other_trust(change: Change) -> DataFrame:
 
     The births have changed; or a source that is no birth home may be explained, or not any more.
     """
-    born = ("session_id", NAME, "source", "born_at", "first_alive", "own_region", "in_own_region")
-    was, is_now = [
-        p.where("born_at is not null").select(*born) for p in (change.before, change.now)
-    ]
-    moved = was.exceptAll(is_now).union(is_now.exceptAll(was)).select(NAME)
+    moved = born_otherwise(change).select(NAME)
     return names_of(moved.union(elsewhere_too(change.before.unionByName(change.now))))
+
+
+def born_otherwise(change: Change) -> DataFrame:
+    """Births that were not there before, or are no longer, of sessions that new data names."""
+    born = (
+        *("session_id", "account_id", "role_id", "instance_id", NAME, "source"),
+        *("born_at", "first_alive", "own_region", "in_own_region"),
+    )
+    return differing(_births(change.before, born), _births(change.now, born))
 
 
 def elsewhere_too(places: DataFrame) -> DataFrame:

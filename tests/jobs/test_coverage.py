@@ -32,7 +32,7 @@ def told(spark):
     """Shares of the four sessions."""
     verdicts = judged(spark, ROWS)
     changes = address_changes(summary(records(spark, ROWS), 6), 1)
-    return coverage(verdicts, changes, fold_stays=2)
+    return coverage(verdicts, verdicts.placed, changes, fold_stays=2)
 
 
 @pytest.mark.parametrize(
@@ -54,5 +54,6 @@ def test_nothing_judged_is_nothing_missed(spark):
     """Without sessions there is nothing that was not seen."""
     nothing = records(spark, ROWS).where("false")
     verdicts = judged(spark, [])
-    shares = coverage(verdicts, address_changes(summary(nothing, 6), 1), fold_stays=2)
+    changes = address_changes(summary(nothing, 6), 1)
+    shares = coverage(verdicts, verdicts.placed, changes, fold_stays=2)
     assert set(shares.values()) == {0.0}
