@@ -41,6 +41,8 @@ to who had the address before."""
 WORTH_IT = 100_000
 """Stays of a warehouse from which on news are judged apart: fewer are judged sooner in full."""
 
+_BY_NAME = "sessions are named otherwise than their instances"
+_MOST = "new data names most of them"
 _BY_SETTINGS = "by these settings every session may touch every other"
 
 
@@ -135,6 +137,8 @@ class _News:
     def judged(self) -> Judged:
         """Judge: first those that are named, then all that share what they change."""
         self._ask_for_all()
+        if self.named.count() > names_of(self.rest).count():
+            raise InFullError(_MOST)
         seen = self._see_named()
         change = Change(kept(_of(self.past.places, self.named)), seen.places, self.rest)
         states = kept(touched.states(change.all_now, self.numbers))
@@ -180,11 +184,8 @@ class _News:
                 "an account is new",
             ),
             (sightings.where("role_id is null"), "records hide the ids of roles"),
-            (
-                sightings.where(new).where(other_name).select("session_name"),
-                "sessions are named otherwise than their instances",
-            ),
-            (self.rest.where(other_name), "sessions are named otherwise than their instances"),
+            (sightings.where(new).where(other_name), _BY_NAME),
+            (self.past.places.where(other_name), _BY_NAME),
         ):
             if not found.isEmpty():
                 raise InFullError(why)
@@ -283,12 +284,12 @@ class _News:
         )
         columns = self.changes.columns
         news = fresh.select(*columns).union(theirs).union(by_new_key.select(*columns))
-        first = self._concerned(kept(news.distinct()), change.all_now)
+        first = self._concerned(kept(news.distinct()), change.ever)
         makers = kept(touched.elsewhere_too(_of(self.rest, first)))
         if makers.isEmpty():
             return first
         theirs = kept(touched.made_by(self.changes, self.opened, makers))
-        second = self._concerned(theirs, change.all_now)
+        second = self._concerned(theirs, change.ever)
         return first.union(second)
 
     def _concerned(self, changes: DataFrame, places: DataFrame) -> DataFrame:
@@ -309,8 +310,8 @@ class _News:
     def _addresses(self, some: DataFrame, places: DataFrame) -> DataFrame:
         """Return the addresses, as keys, of all that have a role in common with some."""
         mates = touched.keys_at(touched.of_roles(places, some))
-        _, keys = self._closure(mates, _ROUNDS_OF_NEWS)
-        return keys.where("key.what = 'address'")
+        hits, keys = self._closure(mates, _ROUNDS_OF_NEWS)
+        return keys.union(touched.keys_of(hits)).where("key.what = 'address'")
 
     def _woken_by_forwarders(self, change: Change) -> DataFrame:
         """Return names of sessions at addresses of a role that forwards, and has other births."""
@@ -318,11 +319,11 @@ class _News:
         if routes.isEmpty():
             return names_of(self.rest.limit(0))
         _, keys = self._closure(touched.keys_of(routes), _ROUNDS_OF_NEWS)
-        forwarding = touched.of_instances(change.all_now, keys)
+        forwarding = touched.of_instances(change.ever, keys)
         born = kept(touched.of_roles(touched.born_otherwise(change), forwarding))
         if born.isEmpty():
             return names_of(self.rest.limit(0))
-        return touched.at_keys(self.rest, kept(self._addresses(born, change.all_now)))
+        return touched.at_keys(self.rest, kept(self._addresses(born, change.ever)))
 
     def _closure(self, keys: DataFrame, rounds: int) -> tuple[DataFrame, DataFrame]:
         """Return changes that hang together with keys, and all keys of these."""

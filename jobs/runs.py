@@ -126,8 +126,13 @@ def _why(new: list[int], last: Row | None, *, same: bool, stand: bool) -> str:
 
 
 def results_stand(warehouse: Warehouse, last: Row) -> bool:
-    """Tell whether the results are what that run left, wherever compaction has moved them."""
-    return last.result_heads is None or warehouse.hold_rows_of(last.result_heads, RESULTS)
+    """Tell whether the results are what that run left, wherever compaction has moved them.
+
+    A run that had nothing to judge left none.
+    """
+    if last.result_heads is None:
+        return all(warehouse.head(table) is None for table in RESULTS)
+    return warehouse.hold_rows_of(last.result_heads, RESULTS)
 
 
 def publish(warehouse: Warehouse, lease: Lease, judged: Judged, this: Run) -> dict[str, int]:

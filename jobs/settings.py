@@ -183,7 +183,7 @@ class Settings(_Section):
     spark: Annotated[dict[SparkName, str], BeforeValidator(_as_spark_has_them)]
 
     def digest(self, *, allow_list: Sequence[Entry], ip_ranges: str, ladder_version: int) -> str:
-        """Return a digest of everything that can change a verdict, and of nothing else.
+        """Return a digest of everything that can change a finding, and of nothing else.
 
         Args:
             allow_list: the entries themselves: the name of their file changes nothing.
@@ -193,6 +193,8 @@ class Settings(_Section):
         decisive = {
             "method": self.method.model_dump(),
             "workloads": self.workloads.judged,
+            "evidence": self.evidence.model_dump(),
+            "findings": self.findings.model_dump(),
             "accounts": sorted(set(self.accounts.ours)),
             "allow_list": [entry.as_text() for entry in allow_list],
             "ip_ranges": ip_ranges,

@@ -296,7 +296,11 @@ def mismatches(pairs: DataFrame) -> DataFrame:
 
 
 def _borrowed(credentials: DataFrame, at_home: DataFrame) -> DataFrame:
-    """Who, but no service for a workload, assumed a role under a name, and if from elsewhere."""
+    """Who, but no service for a workload, assumed a role under a name, and if from elsewhere.
+
+    From elsewhere a session assumes it under its own name: keys of others are told by themselves.
+    """
+    by_itself = F.col("issued_by_session_name") == F.col("session_name")
     home = at_home.select(
         F.col("account_id").alias("issued_by_account_id"),
         F.col("role_id").alias("issued_by_role_id"),
@@ -325,7 +329,9 @@ def _borrowed(credentials: DataFrame, at_home: DataFrame) -> DataFrame:
                 F.when(F.size(by) > 3, F.lit(" and others")).otherwise(F.lit("")),  # noqa: PLR2004
                 F.lit("."),
             ).alias("assumer"),
-            F.max(F.col("at_home").isNull()).alias("from_elsewhere"),
+            F.coalesce(F.max(F.when(by_itself, F.col("at_home").isNull())), F.lit(False)).alias(
+                "from_elsewhere"
+            ),
         )
     )
 

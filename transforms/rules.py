@@ -22,7 +22,7 @@ from transforms.sessions import BORROWED
 from transforms.shared import of_another, own_endpoint
 from transforms.stays import PUBLIC
 
-LADDER_VERSION = 4
+LADDER_VERSION = 5
 """Rises when a verdict may come out otherwise: part of the settings digest."""
 
 SEVERITIES = ("critical", "high", "medium", "low", "informational")

@@ -347,7 +347,9 @@ _PLACES: dict[str, tuple[str, ...]] = {
 
 
 def members(settled: DataFrame) -> DataFrame:
-    """Who was born where: ``instance_id`` and ``at``, the name and key of each of its places.
+    """Who was born where: ``instance_id``, ``contained`` (a task or pod), and ``at``.
+
+    The last is the name and key of each of its places.
 
     All places stand in one column, so that they are counted at once: one exchange, not one each.
     Tasks and pods count only where no instance is: those on one instance share its address.
@@ -367,7 +369,7 @@ def members(settled: DataFrame) -> DataFrame:
         .distinct()
         .withColumn("only_contained", F.min("contained").over(at_place))
         .where(~F.col("contained") | F.col("only_contained"))
-        .select("instance_id", "at")
+        .select("instance_id", "at", "contained")
     )
 
 
@@ -384,10 +386,11 @@ def with_others(presences: DataFrame, members: DataFrame) -> DataFrame:
     """
     counts = members.groupBy("at").agg(F.count("instance_id").alias("born"))
     others = F.col("born") - F.coalesce("itself", F.lit(0))
+    itself = members.select("at", "instance_id", F.lit(1).alias("itself"))
     found = (
         at_places(presences, *STAY, "instance_id")
         .join(counts, on="at", how="inner")
-        .join(members.withColumn("itself", F.lit(1)), on=["at", "instance_id"], how="left")
+        .join(itself, on=["at", "instance_id"], how="left")
         .groupBy(*STAY)
         .agg(*[F.max(F.when(F.col("at.counted") == n, others)).alias(n) for n in _PLACES])
     )

@@ -49,6 +49,11 @@ class Change:
         return self.before.unionByName(self.rest)
 
     @property
+    def ever(self) -> DataFrame:
+        """Places of all sessions, as they were and as they are."""
+        return self.before.unionByName(self.all_now)
+
+    @property
     def all_now(self) -> DataFrame:
         """Places of all sessions, as they are."""
         return self.now.unionByName(self.rest)
@@ -65,16 +70,25 @@ def states(places: DataFrame, numbers: SharedNumbers) -> DataFrame:
     Whether there is another, whether there are N others, and whether these are the share of the
     account, each for a reader who was born there himself and for one who was not.
     """
-    born = members(settled(births_at(places))).groupBy("at").agg(F.count("instance_id").alias("n"))
+    born = (
+        members(settled(births_at(places)))
+        .groupBy("at")
+        .agg(
+            F.count("instance_id").alias("n"),
+            F.count_if(F.col("contained")).alias("in_containers"),
+        )
+    )
     in_account = born.where(F.col("at.counted") == "others_in_account").select(
         F.col("at.key").alias("account"), F.col("n").alias("in_account")
     )
     n, count, of = numbers.n, F.col("n"), F.coalesce("in_account", F.lit(0))
     shares = [
         count - there >= F.greatest(F.lit(n), F.ceil(F.lit(numbers.share) * (of - here + 1)))
-        for there, here in ((0, 0), (0, 1), (1, 1))
+        for there, here in ((0, 0), (0, 1), (1, 1), (1, 0))
     ]
-    state = F.array(count > 0, count > 1, count >= n, count > n, *shares)
+    # Tasks count only where no instance is: whether they do decides who is "another" to them.
+    contained = F.col("in_containers") > 0
+    state = F.array(count > 0, count > 1, count >= n, count > n, *shares, contained)
     return (
         born.where(F.col("at.counted") != "others_in_account")
         .withColumn("account", F.substring_index("at.key", "\n", -1))
@@ -83,7 +97,7 @@ def states(places: DataFrame, numbers: SharedNumbers) -> DataFrame:
     )
 
 
-_NOBODY = 7
+_NOBODY = 9
 """Length of a state."""
 
 
@@ -118,9 +132,14 @@ def by_births(change: Change, before: DataFrame, now: DataFrame) -> DataFrame:
 
 
 def _wandering(places: DataFrame) -> DataFrame:
-    """Sessions with more than one place: all that a comparison with the role can touch."""
-    counts = places.groupBy("session_id").agg(F.count("source").alias("places"))
-    return counts.where("places > 1").select("session_id")
+    """Sessions that have more than the home they were born at first: one row each.
+
+    All that a comparison with the role can touch.
+    """
+    counts = places.groupBy("session_id").agg(
+        F.count("source").alias("places"), F.count("born_at").alias("births")
+    )
+    return counts.where("places > 1 or births = 0").select("session_id")
 
 
 def by_clients(change: Change) -> DataFrame:
@@ -211,8 +230,12 @@ def by_moves(
     ]
     keys = differing(was, is_now).select(*_MOVE).distinct()
     together = _possible_moves(change.rest).join(F.broadcast(keys), on=[*_MOVE], how="left_semi")
+    gone = stays[0].join(stays[1].select("session_id"), on="session_id", how="left_anti")
+    seen = ("account_id", "source", "source_kind", "kind", "first_seen")
     recent = (
-        news.where("source_kind = 'public_ipv4' and kind = 'direct'")
+        news.select(*seen)
+        .union(gone.select(*seen))
+        .where("source_kind = 'public_ipv4' and kind = 'direct'")
         .groupBy("account_id", "source")
         .agg((F.min("first_seen") - F.expr("interval 1 day")).alias("since"))
     )
@@ -276,10 +299,10 @@ def by_speakers(change: Change, owners: DataFrame, numbers: SharedNumbers) -> Da
     def speaking(places: DataFrame) -> DataFrame:
         born = settled(births_at(places))
         found = speakers(born, members(born), owners, numbers)
-        return names_of(places.join(found, on=["session_id", "source"], how="left_semi"))
+        speaker = places.join(found, on=["session_id", "source"], how="left_semi")
+        return speaker.select(NAME, "session_id", "source")
 
-    was, is_now = speaking(change.all_before), speaking(change.all_now)
-    return differing(was, is_now)
+    return names_of(differing(speaking(change.all_before), speaking(change.all_now)))
 
 
 def by_private(change: Change, n: int) -> DataFrame:
@@ -428,8 +451,11 @@ def born_otherwise(change: Change) -> DataFrame:
 
 
 def elsewhere_too(places: DataFrame) -> DataFrame:
-    """Names of sessions that were seen where they were not born."""
-    return names_of(places.where("born_at is null"))
+    """Names of sessions with a source at which they are at home, if at all, by the ledger alone.
+
+    Of several births not all are believed (method, section 4).
+    """
+    return names_of(places.join(_wandering(places), on="session_id", how="left_semi"))
 
 
 def differing(before: DataFrame, now: DataFrame) -> DataFrame:

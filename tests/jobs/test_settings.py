@@ -210,10 +210,12 @@ def test_files_are_relative_to_the_file_that_names_them(tmp_path: Path) -> None:
         {"method": {"egress_share": 0.25}},
         {"method": {"accept_name_proof": False}},
         {"accounts": {"ours": ["111122223333"]}},
+        {"evidence": {"min_severity": "low"}},
+        {"findings": {"top_values": 10}},
     ],
 )
 def test_what_decides_verdicts_is_in_the_digest(said: dict[str, Any]) -> None:
-    """Any number of the method, and our accounts, make another digest."""
+    """Any number of the method, our accounts, and what findings show make another digest."""
     assert digest(load(None, said)) != digest(load())
 
 
@@ -239,7 +241,6 @@ def test_the_world_is_in_the_digest() -> None:
         {"lease": {"minutes": 5}},
         {"inputs": {"late_days": 3}},
         {"allow_list": {"file": "another-name.csv"}},
-        {"evidence": {"min_severity": "low"}},
     ],
 )
 def test_what_decides_none_is_not(said: dict[str, Any]) -> None:
