@@ -5,18 +5,25 @@ from __future__ import annotations
 import gzip
 import re
 
-from jobs import evidence
+from jobs import evidence, judging, news
 from jobs.inputs import list_input
+from jobs.judging import judge
 from jobs.readers import read_records
 from jobs.simulate import simulate
-from tests.runs import results, rows, run
+from tests.runs import RESULTS, results, rows, run
 from transforms.summary import address_changes, credentials, sightings, summary
 
 RUINED = b"this file is not read again"
 
 
-def test_files_taken_in_are_not_read_again(spark, tmp_path):
-    """Old files may be ruined behind a run's back: new ones are read, and results stay."""
+def test_files_taken_in_are_not_read_again(spark, tmp_path, monkeypatch):
+    """Old files may be ruined behind a run's back: new ones are read, and results stay.
+
+    What they can touch is judged; judging in full afterwards finds nothing to change.
+    """
+    in_full = []
+    monkeypatch.setattr(judging, "judge", lambda *a: in_full.append(a) or judge(*a))
+    monkeypatch.setattr(news, "WORTH_IT", 0)
     trail, later, warehouse = tmp_path / "trail", tmp_path / "later", tmp_path / "warehouse"
     simulate(trail, stories="T01", accounts=1, instances=2, days=1)
     simulate(later, stories="T19", accounts=1, instances=0, days=1)
@@ -37,6 +44,14 @@ def test_files_taken_in_are_not_read_again(spark, tmp_path):
     for table in before:
         assert [row for row in before[table] if row not in after[table]] == [], table
     assert len(after["findings"]) == len(before["findings"]) + 1
+    assert len(in_full) == 1
+
+    again = run(trail, warehouse, findings={"top_values": 49})
+
+    changed = {name: count for name, count in again.counts.items() if name.endswith(" changed")}
+    assert len(in_full) == 2
+    assert set(changed.values()) == {0}
+    assert len(changed) == len(RESULTS) - 1
 
 
 def test_evidence_is_read_from_the_files_that_hold_it(spark, tmp_path):
