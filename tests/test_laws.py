@@ -17,9 +17,9 @@ from pyspark.sql import functions as F
 from jobs.judging import judge
 from jobs.news import Past, judge_news
 from jobs.settings import load
-from tests.factories import Instance, elastic, records, told
+from tests.factories import THIEF, Instance, elastic, records, told
 from tests.judged import DEAR, memories, world
-from tests.transforms.test_ladder import ALLOWED, CASES, EP, HUB, OURS
+from tests.transforms.test_ladder import ALLOWED, CASES, EP, FOREIGN, HUB, OURS
 from transforms import schemas
 
 PUBLISHED = {
@@ -34,16 +34,20 @@ METHOD = load(None).method
 ROWS = [row for case in CASES.values() for row in case.rows]
 
 
+def _boxes(name, count):
+    """Instances of one account and role."""
+    first = Instance(f"news-{name}-0")
+    return [first, *[Instance(f"news-{name}-{n}", first.account) for n in range(1, count)]]
+
+
 def _lent_name():
     """Two sessions assume a role under the name of one, both from home: that one is no stranger."""
     own, lender = Instance("news-own-name"), Instance("news-lender")
     untold = {"ec2_role_delivery": None, "in_scope_issuer_type": None, "in_scope_issued_to": None}
+    role_arn = f"arn:aws:iam::{own.account}:role/{own.role}"
 
     def assumes(who: Instance, key: str):
-        asked = {
-            "roleArn": f"arn:aws:iam::{own.account}:role/{own.role}",
-            "roleSessionName": own.id,
-        }
+        asked = {"roleArn": role_arn, "roleSessionName": own.id}
         return who.call(
             1,
             event_name="AssumeRole",
@@ -52,31 +56,104 @@ def _lent_name():
             response_elements=json.dumps({"credentials": {"accessKeyId": key}}),
         )
 
-    earlier = [
-        own.call(0),
-        lender.call(0),
-        assumes(own, "ASIANEWSOWN"),
-        assumes(lender, "ASIALENT"),
-    ]
+    calls = [own.call(0), lender.call(0)]
+    earlier = [*calls, assumes(own, "ASIANEWSOWN"), assumes(lender, "ASIALENT")]
     return earlier, [own.call(3, access_key_id="ASIANEWSOWN", **untold)]
+
+
+def _given_by(maker, source, hours, target, address):
+    """An instance associates an address with another one."""
+    told_ = told({"instanceId": target.id, "publicIp": address})
+    return maker.call(hours, source, event_name="AssociateAddress", **told_)
 
 
 def _made_from_an_explained_home():
     """An instance gives another its address, from a source that is its home by the ledger alone."""
-    maker, target = Instance("news-maker"), Instance("news-target", Instance("news-maker").account)
-    given = told({"instanceId": target.id, "publicIp": "54.240.9.77"})
+    maker, target = _boxes("maker", 2)
     earlier = [
         maker.through(0, EP, "10.0.9.9", OURS),
         elastic(maker, 0.1, "81.30.1.1"),
         maker.call(0.5, "81.30.1.1"),
-        maker.call(1, "81.30.1.1", event_name="AssociateAddress", **given),
+        _given_by(maker, "81.30.1.1", 1, target, "54.240.9.77"),
         target.call(0),
     ]
     return earlier, [target.call(2, "54.240.9.77")]
 
 
-ORDERED = [_lent_name(), _made_from_an_explained_home()]
-"""Rows that come earlier, and rows that come later, of what is told apart only in this order."""
+def _explained_later():
+    """Who gave an address turns out to have done so from a home of his own."""
+    maker, target = _boxes("late-maker", 2)
+    earlier = [
+        *[maker.call(0), maker.call(0.5, "54.240.9.80"), target.call(0)],
+        _given_by(maker, "54.240.9.80", 1, target, "54.240.9.81"),
+        target.call(2, "54.240.9.81"),
+    ]
+    return earlier, [elastic(maker, 0.1, "54.240.9.80")]
+
+
+def _given_later():
+    """The record that an address was given comes after the call from there."""
+    (box,) = _boxes("late-elastic", 1)
+    return [box.call(0), box.call(2, "54.240.9.90")], [elastic(box, 1, "54.240.9.90")]
+
+
+def _client_of_another():
+    """A client that only a thief had is found at the home of another instance of the role."""
+    box, other = _boxes("client", 2)
+    curl = {"user_agent": "curl/7.88.1"}
+    return [box.call(0), box.call(1, THIEF, **curl)], [other.call(5, **curl)]
+
+
+def _fleet():
+    """The one of a fleet that makes it large enough moves last."""
+    boxes, former, new = _boxes("fleet", 4), "52.95.250.201", "54.240.9.100"
+    earlier = [x.call(0.1 + n / 100, former) for n, x in enumerate(boxes)]
+    moves = [x.call(1 + n / 100, new) for n, x in enumerate(boxes)]
+    return earlier + moves[:3], moves[3:]
+
+
+def _private():
+    """A fourth instance of an account shows a private address that it does not live at."""
+    boxes = _boxes("private", 4)
+    calls = [x.call(1, f"10.77.0.{n + 1}") for n, x in enumerate(boxes)]
+    return [x.call(0) for x in boxes] + calls[:3], calls[3:]
+
+
+def _speaker():
+    """Somebody was first behind an endpoint that is assumed ours, as is told later."""
+    *boxes, first = _boxes("speaker", 6)
+    behind = [x.through(1 + n, "vpce-0a5", f"10.66.0.{n}", FOREIGN) for n, x in enumerate(boxes)]
+    return behind, [first.through(0, "vpce-0a5", "10.66.0.99", FOREIGN)]
+
+
+def _neighbour():
+    """One visits where another was born, who is told to be alive there then, later."""
+    resident, visitor = _boxes("resident", 2)
+    visits = [visitor.call(0), visitor.call(20, resident.home)]
+    return [resident.call(0), *visits], [resident.call(20.2)]
+
+
+def _visitor():
+    """One is told to visit where another was born and is alive."""
+    resident, visitor = _boxes("visited", 2)
+    return [resident.call(0), resident.call(20.2), visitor.call(0)], [
+        visitor.call(20, resident.home)
+    ]
+
+
+ORDERED = [
+    _lent_name(),
+    _made_from_an_explained_home(),
+    _explained_later(),
+    _given_later(),
+    _client_of_another(),
+    _fleet(),
+    _private(),
+    _speaker(),
+    _neighbour(),
+    _visitor(),
+]
+"""Rows that come earlier, and rows that come later and touch sessions that they do not name."""
 EARLIER = [row for earlier, _ in ORDERED for row in earlier]
 LATER = [row for _, later in ORDERED for row in later]
 
