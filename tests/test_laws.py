@@ -99,9 +99,10 @@ def _given_later():
 
 def _client_of_another():
     """A client that only a thief had is found at the home of another instance of the role."""
-    box, other = _boxes("client", 2)
+    box, *peers, other = _boxes("client", 7)
     curl = {"user_agent": "curl/7.88.1"}
-    return [box.call(0), box.call(1, THIEF, **curl)], [other.call(5, **curl)]
+    earlier = [*[peer.call(0) for peer in peers], box.call(0), box.call(1, THIEF, **curl)]
+    return earlier, [other.call(5, **curl)]
 
 
 def _fleet():
