@@ -113,6 +113,14 @@ def _fleet():
     return earlier + moves[:3], moves[3:]
 
 
+def _one_of_a_fleet():
+    """One of a fleet that has moved is seen again: the others show that it has."""
+    boxes, former, new = _boxes("moved", 4), "52.95.250.202", "54.240.9.101"
+    earlier = [x.call(0.1 + n / 100, former) for n, x in enumerate(boxes)]
+    moves = [x.call(1 + n / 100, new) for n, x in enumerate(boxes)]
+    return earlier + moves, [boxes[0].call(3, new)]
+
+
 def _private():
     """A fourth instance of an account shows a private address that it does not live at."""
     boxes = _boxes("private", 4)
@@ -149,6 +157,7 @@ ORDERED = [
     _given_later(),
     _client_of_another(),
     _fleet(),
+    _one_of_a_fleet(),
     _private(),
     _speaker(),
     _neighbour(),
