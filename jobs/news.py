@@ -133,6 +133,7 @@ class _News:
         fresh = (memories.sightings, memories.credentials)
         self.named = kept(union([names_of(rows.where(self.is_new)) for rows in fresh]))
         self.rest = kept(_without(past.places, self.named))
+        self.stays = kept(_of(past.stays, self.named))
 
     def judged(self) -> Judged:
         """Judge: first those that are named, then all that share what they change."""
@@ -213,7 +214,7 @@ class _News:
         read = sightings.where(self.is_new)
         if not anew.isEmpty():
             read = read.unionByName(_of(self._rows_before(sightings), anew))
-        stays = _without(_of(self.past.stays, self.named), anew)
+        stays = _without(self.stays, anew)
         known = Known(known_by.drop("was_there"), kept(stays), self.rest)
         told = replace(self.memories, sightings=read, credentials=credentials, known=known)
         return see(told, self.world, self.method, self.others_judged)
@@ -246,7 +247,7 @@ class _News:
         before = kept(touched.states(change.all_before, numbers))
         born = kept(change.before.unionByName(change.now).where("born_at is not null").distinct())
         direct = "kind = 'direct'"
-        stays = (_of(self.past.stays, self.named).where(direct), seen.stays.where(direct))
+        stays = (self.stays.where(direct), seen.stays.where(direct))
         accounts = our_accounts(
             self.memories.inventory, change.all_now, seen.stays, self.world.our_accounts
         )
