@@ -183,7 +183,7 @@ class Warehouse:
         changed = differences(rows.select(*table.columns), old, table, ignore).localCheckpoint()
         count = changed.count()
         if count:
-            self.merge(table, changed, _within(table, changed))
+            self.merge(table, changed, within(table, changed))
         return count
 
     def merge(self, table: Table, changed: DataFrame, within: str = "") -> None:
@@ -334,20 +334,37 @@ def _times(table: Table) -> dict[str, Column]:
     return {"old_time": F.col(before)}
 
 
-def _within(table: Table, changed: DataFrame) -> str:
-    """Condition on ``t`` that all rows hold which changes may match: a span of time.
+def within(table: Table, changed: DataFrame) -> str:
+    """Condition on ``t`` that all rows hold which changes may match: some spans of time.
 
-    Where none may, a moment that no row has: Iceberg cannot plan a MERGE on what is always false.
+    Rows that change lie in a few days, and some began long ago: what lies between is left alone.
+    Where none may match, a moment that no row has: Iceberg cannot plan a MERGE on what is always
+    false.
     """
     if table.time is None:
         return ""
+    day = F.floor(F.unix_seconds("old_time") / 86_400).alias("day")
     ends = [F.min("old_time").cast("string"), F.max("old_time").cast("string")]
-    span = changed.agg(F.array_compact(F.array(*ends)).alias("ends")).first()
-    first, last = (span and span.ends) or (_NEVER, _NEVER)
-    return f"t.{table.time} BETWEEN TIMESTAMP '{first}Z' AND TIMESTAMP '{last}Z'"
+    found = changed.where("old_time is not null").groupBy(day).agg(F.array(*ends).alias("ends"))
+    spans: list[list[str]] = []
+    last = None
+    for row in found.orderBy("day").collect():
+        if last is not None and (row.day <= last + 1 or len(spans) == _SPANS):
+            spans[-1][1] = row.ends[1]
+        else:
+            spans.append(row.ends)
+        last = row.day
+    column = f"t.{table.time}"
+    told = [
+        f"{column} BETWEEN TIMESTAMP '{first}Z' AND TIMESTAMP '{last_}Z'"
+        for first, last_ in spans or [[_NEVER, _NEVER]]
+    ]
+    return f"({' OR '.join(told)})"
 
 
 _NEVER = "0001-01-01 00:00:00"
+_SPANS = 40
+"""Spans of time that a MERGE names at most; the last is as long as it must be."""
 
 
 def _either(key: str) -> Column:

@@ -9,7 +9,7 @@ from pyiceberg.catalog.sql import SqlCatalog
 
 from jobs import docs
 from jobs.errors import InputError
-from jobs.tables import create_statement
+from jobs.tables import create_statement, within
 from transforms import schemas
 from transforms.rules import LADDER
 
@@ -63,6 +63,30 @@ def test_a_warehouse_of_another_version_is_told(spark, tmp_path):
 
     with pytest.raises(InputError, match=r"homes lacks until: another version .* Name a new one"):
         warehouse.create_missing()
+
+
+EARLY, NEXT_DAY, MUCH_LATER = "2026-03-02 01:02:03", "2026-03-03 04:00:00.5", "2026-05-02 00:00:00"
+NEVER = "0001-01-01 00:00:00"
+
+
+@pytest.mark.parametrize(
+    ("old", "spans"),
+    [
+        ([EARLY, "2026-03-02 23:00:00", NEXT_DAY, None], [(EARLY, NEXT_DAY)]),
+        ([MUCH_LATER, EARLY], [(EARLY, EARLY), (MUCH_LATER, MUCH_LATER)]),
+        ([None], [(NEVER, NEVER)]),
+    ],
+    ids=["days in a row", "days apart", "inserts alone"],
+)
+def test_a_merge_looks_where_changes_may_match(spark, old, spans):
+    """In the spans of days that rows to change lie in, and not in what is between."""
+    times = spark.createDataFrame([(time,) for time in old], "text string")
+    changed = times.selectExpr("cast(text as timestamp) as old_time")
+
+    said = within(schemas.STAYS, changed)
+
+    between = "t.first_seen BETWEEN TIMESTAMP '{}Z' AND TIMESTAMP '{}Z'"
+    assert said == f"({' OR '.join(between.format(*span) for span in spans)})"
 
 
 def test_every_rule_is_a_verdict_of_the_simulator():
