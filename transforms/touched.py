@@ -170,7 +170,9 @@ def by_neighbours(change: Change, now: DataFrame, n_here: DataFrame) -> DataFram
         n_here: births of the sessions that new data names, before and now.
     """
     homes = n_here.select("source", _scope(), F.col("instance_id").alias("resident")).distinct()
-    return names_of(_visits(change.rest, now).join(F.broadcast(homes), on=["source", "scope"]))
+    return names_of(
+        _visits(change.rest, now).join(F.broadcast(homes), on=["source", "scope"], how="inner")
+    )
 
 
 def residents(visitors: DataFrame, rest: DataFrame, now: DataFrame) -> DataFrame:
