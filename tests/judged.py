@@ -30,6 +30,9 @@ AWS = {
 """AWS space of the tests: a handful of its real prefixes."""
 
 
+MEMORIES = ("sightings", "credentials", "inventory", "changes")
+"""Parts of :class:`jobs.judging.Memories` that are rows of tables."""
+
 DEAR = settings(
     max_examples=2,
     deadline=None,

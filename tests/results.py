@@ -29,6 +29,9 @@ _TYPES = {
     "array<bigint>": pa.list_(pa.int64()),
     "map<string,bigint>": pa.map_(pa.string(), pa.int64()),
     "map<string,double>": pa.map_(pa.string(), pa.float64()),
+    "array<struct<agent_family:string,delivery:int,marks:int>>": pa.list_(
+        pa.struct({"agent_family": pa.string(), "delivery": pa.int32(), "marks": pa.int32()})
+    ),
 }
 
 

@@ -29,7 +29,7 @@ from jobs.settings import load
 from jobs.simulate import simulate
 from jobs.tables import Warehouse, full_name
 from tests.factories import sighting_on_behalf
-from tests.judged import DEAR
+from tests.judged import DEAR, MEMORIES
 from tests.runs import SMALL, Death, Quiet, dying, judging_once, results, rows, run, snapshots
 from transforms import schemas
 
@@ -95,7 +95,7 @@ def _judging_the_same_once(tmp_path_factory):
     """Judge memories that hold the same rows once, whatever batches they are of."""
 
     def same_rows(memories, _, *method):
-        told = [sorted(map(str, part.collect())) for part in vars(memories).values()]
+        told = [sorted(map(str, getattr(memories, name).collect())) for name in MEMORIES]
         return hashlib.sha256(repr((told, method)).encode()).hexdigest()
 
     with pytest.MonkeyPatch.context() as patch:
