@@ -10,17 +10,12 @@ import pytest
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-SMALL = {
-    "spark.master": "local[2]",
-    "spark.driver.memory": "2g",
-    "spark.sql.shuffle.partitions": "2",
-}
-
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """Return the session of all tests; ``spark_session`` makes further ones beside it, cheaply."""
     from jobs.session import spark_session
+    from tests.runs import SMALL
 
     session = spark_session(SMALL, str(tmp_path_factory.mktemp("warehouse")), "credtrail tests")
     yield session
