@@ -32,10 +32,11 @@ ROOT = Path(__file__).parents[2]
         ("spark.sql.ansi.enabled", "true"),
         ("spark.sql.caseSensitive", "false"),
         ("spark.sql.sources.partitionColumnTypeInference.enabled", "false"),
-        ("spark.sql.adaptive.enabled", "true"),
+        ("spark.sql.icu.caseMappings.enabled", "false"),
         ("spark.ui.enabled", "false"),
         ("spark.driver.host", "127.0.0.1"),
-        ("spark.sql.shuffle.partitions", "2"),  # the tests' own setting wins over the file's
+        ("spark.sql.shuffle.partitions", "2"),  # the tests' own settings win over the files'
+        ("spark.sql.adaptive.enabled", "false"),
     ],
 )
 def test_settings_hold(spark: SparkSession, key: str, value: str) -> None:
