@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pyspark.sql import SparkSession
 
 
@@ -23,12 +25,23 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
 
 
 @pytest.fixture(scope="module")
-def judged_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Judge the same batches once in a module that is about all else of a run."""
+def judged_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Judge the same batches once in a module that is about all else of a run: the verdicts."""
     from tests.runs import judging_once
 
+    folder = tmp_path_factory.mktemp("verdicts")
     with pytest.MonkeyPatch.context() as patch:
-        judging_once(patch, tmp_path_factory.mktemp("verdicts"))
+        judging_once(patch, folder)
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def same_judged_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Judge once what is the same to the last row, in a module in which verdicts count."""
+    from tests.runs import judging_once, same_rows
+
+    with pytest.MonkeyPatch.context() as patch:
+        judging_once(patch, tmp_path_factory.mktemp("verdicts"), same_rows)
         yield
 
 

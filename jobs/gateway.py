@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from py4j.java_gateway import JavaGateway
 
 _LINES_SHOWN = 15
+_ASKED_OFTEN = ("org.apache.spark.sql.functions", "functions", "PythonUtils", "PythonSQLUtils")
 
 
 class SparkStartError(CredtrailError):
@@ -68,6 +69,21 @@ def add_to_class_path(jvm: Any, jars: Iterable[Path], driver: str) -> None:  # n
     for jar in jars:
         loader.addURL(jvm.java.io.File(str(jar)).toURI().toURL())
     jvm.java.lang.Class.forName(driver, True, loader)  # noqa: FBT003 - Java takes no names
+
+
+def keep_names(jvm: Any) -> None:  # noqa: ANN401 - py4j has no types
+    """Keep what Spark's functions are called in Java, where py4j would ask for each at each use.
+
+    To tell a class from a package Java searches the class path for it, each time: of all that is
+    said between Python and Java to plan a run, half is names (measured).
+    """
+    for name in _ASKED_OFTEN:
+        if name in vars(jvm):
+            continue
+        asked = getattr(jvm, name)
+        for member in dir(asked):
+            setattr(asked, member, getattr(asked, member))
+        setattr(jvm, name, asked)
 
 
 def _loader(jvm: Any) -> Any:  # noqa: ANN401

@@ -23,7 +23,14 @@ from pyspark.sql import SparkSession
 from jobs import class_archive, jars
 from jobs.catalog import EXTENSIONS, WAREHOUSE, catalog_options, local_warehouse
 from jobs.errors import CredtrailError
-from jobs.gateway import SparkStartError, add_to_class_path, failure, has_class, start_jvm
+from jobs.gateway import (
+    SparkStartError,
+    add_to_class_path,
+    failure,
+    has_class,
+    keep_names,
+    start_jvm,
+)
 
 __all__ = ["LOG", "SessionError", "SparkStartError", "local_warehouse", "spark_session"]
 
@@ -57,6 +64,15 @@ def spark_session(
         small: there is little to do, so that a Spark of our own need not prepare for more.
     """
     _prepare_python()
+    session = _session(settings_spark, warehouse, app_name, small=small)
+    keep_names(SparkContext._jvm)  # noqa: SLF001 - Java's own classes have no other way in
+    return session
+
+
+def _session(
+    settings_spark: Mapping[str, str] | None, warehouse: str, app_name: str, *, small: bool
+) -> SparkSession:
+    """Return the session of whichever Spark there is."""
     ours = {"spark.app.name": app_name, **catalog_options(warehouse), **(settings_spark or {})}
     defaults = _shipped("spark-defaults.conf")
     options = {**defaults, **ours}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -13,7 +14,7 @@ from jobs.runs import Run
 from jobs.session import spark_session
 from jobs.settings import load
 from jobs.warehouse import Warehouse
-from jobs.world import know
+from jobs.world import World, know
 from transforms import schemas
 
 if TYPE_CHECKING:
@@ -117,6 +118,13 @@ def _batches(memories: judging.Memories, *_: Any) -> str:
     """Which batches memories are of."""
     rows = memories.sightings.select("batch_id").distinct().collect()
     return "-".join(sorted(str(row.batch_id) for row in rows))
+
+
+def same_rows(memories: judging.Memories, around: World, *rest: Any) -> str:
+    """Which rows memories and what is known besides hold, and how they are judged."""
+    parts = [getattr(whole, part.name) for whole in (memories, around) for part in fields(whole)]
+    told = [sorted(map(str, part.collect())) if part else part for part in parts]
+    return hashlib.sha256(repr((told, rest)).encode()).hexdigest()
 
 
 def judging_once(

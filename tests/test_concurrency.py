@@ -136,11 +136,15 @@ def test_a_write_that_another_one_overtook(spark, trail, tmp_path):
 SCRIPT = """
     import os, signal, sys, time
     from pathlib import Path
+    import pytest
+
     from jobs import cli, detect, lease
     from jobs.tables import Warehouse
+    from tests.runs import judging_once
 
     detect.is_small = lambda *_: True  # in S3, too: there is little, and it takes half the time
-    trail, warehouse, how, together = sys.argv[1:5]
+    trail, warehouse, how, together, verdicts = sys.argv[1:6]
+    judging_once(pytest.MonkeyPatch(), Path(verdicts))
     acquire, free, writing = lease.acquire, lease._when_free, Warehouse.writing
 
     def short(warehouse, minutes, wait_minutes):
@@ -167,12 +171,21 @@ SCRIPT = """
 """
 
 
-def start(folder, trail, warehouse, how):
-    """Start a run as a process of its own."""
+@pytest.fixture
+def start(judged_once, trail, tmp_path):
+    """Start a run as a process of its own, in which the same batches are judged once, too."""
+
+    def run_of(warehouse, how):
+        return _start(tmp_path, trail, warehouse, how, judged_once)
+
+    return run_of
+
+
+def _start(folder, *args):
     script = folder / "run.py"
     script.write_text(textwrap.dedent(SCRIPT))
     return subprocess.Popen(
-        [sys.executable, script, trail, warehouse, how, folder],
+        [sys.executable, script, *args[:-1], folder, args[-1]],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -181,9 +194,9 @@ def start(folder, trail, warehouse, how):
     )
 
 
-def two_at_once(folder, trail, warehouse):
+def two_at_once(start, warehouse):
     """Two processes that both see a free lease: what each said, by its exit code."""
-    pair = [start(folder, trail, warehouse, "at once") for _ in range(2)]
+    pair = [start(warehouse, "at once") for _ in range(2)]
     said = {}
     for process in pair:
         text = process.communicate(timeout=300)[1]
@@ -192,11 +205,11 @@ def two_at_once(folder, trail, warehouse):
     return said
 
 
-def test_two_first_runs_at_once(trail, undisturbed, tmp_path):
+def test_two_first_runs_at_once(start, undisturbed, tmp_path):
     """Two processes make a warehouse and see a free lease: one works, the other ends."""
     warehouse = tmp_path / "warehouse"
 
-    said = two_at_once(tmp_path, trail, warehouse)
+    said = two_at_once(start, warehouse)
 
     assert "Another run took the lease of this warehouse at the same moment." in said[1]
     assert "Traceback" not in said[1]
@@ -227,10 +240,10 @@ def end(process):
         process.communicate()
 
 
-def test_a_stopped_process_is_fenced(spark, trail, undisturbed, tmp_path):
+def test_a_stopped_process_is_fenced(spark, start, trail, undisturbed, tmp_path):
     """Stopped by SIGSTOP past its lease, a process that goes on publishes nothing more."""
     warehouse = tmp_path / "warehouse"
-    stopped = start(tmp_path, trail, warehouse, "stopped")
+    stopped = start(warehouse, "stopped")
     try:
         wait_until_stopped(stopped)
         run(trail, warehouse)
@@ -375,9 +388,9 @@ def test_the_stand_in_refuses_a_stale_version(glue):
         client.update_table(**update)
 
 
-def test_two_first_runs_at_once_on_glue(trail, undisturbed, tmp_path, glue):
+def test_two_first_runs_at_once_on_glue(start, undisturbed, glue):
     """The same code on S3 and Glue: one of two processes works, the other ends."""
-    said = two_at_once(tmp_path, trail, glue)
+    said = two_at_once(start, glue)
 
     assert "Another run took the lease of this warehouse at the same moment." in said[1]
     assert "Traceback" not in said[1]
@@ -385,12 +398,12 @@ def test_two_first_runs_at_once_on_glue(trail, undisturbed, tmp_path, glue):
     assert len(rows(glue, "writer")) == len(rows(glue, "runs")) == 1
 
 
-def test_a_stopped_process_is_fenced_on_glue(trail, undisturbed, tmp_path, glue):
+def test_a_stopped_process_is_fenced_on_glue(start, undisturbed, glue):
     """On Glue, too, what a run publishes after another took over is seen by nobody."""
-    stopped = start(tmp_path, trail, glue, "stopped")
+    stopped = start(glue, "stopped")
     try:
         wait_until_stopped(stopped)
-        second = start(tmp_path, trail, glue, "as ever")
+        second = start(glue, "as ever")
         told = second.communicate(timeout=300)[1]
         assert second.returncode == 0, told
         after = snapshots(glue)

@@ -14,7 +14,9 @@ import pytest
 from jobs import intake, lease, runs
 from jobs.simulate import simulate
 from jobs.tables import Warehouse
-from tests.runs import Death, dying, judging_once, results, rows, run
+from tests.runs import Death, dying, results, rows, run
+
+pytestmark = pytest.mark.usefixtures("judged_once")
 
 MOST_WRITES = 40
 
@@ -46,9 +48,8 @@ def _dying(patch: pytest.MonkeyPatch, after: int) -> None:
 _record = runs.record
 
 
-def test_dying_between_any_two_writes(spark, trail, undisturbed, tmp_path, monkeypatch):
+def test_dying_between_any_two_writes(spark, trail, undisturbed, tmp_path):
     """A warehouse whose runs die one write later each time ends as one that was left alone."""
-    judging_once(monkeypatch, tmp_path / "verdicts")
     warehouse = tmp_path / "warehouse"
     deaths = 0
     for after in range(MOST_WRITES):
@@ -70,8 +71,15 @@ def test_dying_between_any_two_writes(spark, trail, undisturbed, tmp_path, monke
 
 KILLED = """
     import os, signal, sys
+    from pathlib import Path
+
+    import pytest
+
     from jobs import cli
     from jobs.tables import Warehouse
+    from tests.runs import judging_once
+
+    judging_once(pytest.MonkeyPatch(), Path(sys.argv[4]))
 
     def killing(write):
         def wrapper(self, table, *rest):
@@ -87,7 +95,7 @@ KILLED = """
 
 
 @pytest.mark.parametrize("table", ["sightings", "finding_calls"])
-def test_a_killed_process(table, spark, trail, undisturbed, tmp_path):
+def test_a_killed_process(table, trail, undisturbed, judged_once, tmp_path):
     """A process that is really killed after a write is taken over at once by the next run."""
     script = tmp_path / "killed.py"
     script.write_text(textwrap.dedent(KILLED))
@@ -95,7 +103,7 @@ def test_a_killed_process(table, spark, trail, undisturbed, tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
 
     died = subprocess.run(
-        [sys.executable, script, trail, warehouse, table],
+        [sys.executable, script, trail, warehouse, table, judged_once],
         env=environment,
         check=False,
         capture_output=True,

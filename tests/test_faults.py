@@ -88,9 +88,19 @@ def usable_events(folder):
 SOURCE: dict[str, Path] = {}
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _source(trail):
     SOURCE["trail"] = trail
+
+
+@pytest.fixture(scope="module")
+def undamaged(spark, tmp_path_factory):
+    """What is known of each file, and how many calls, after a run that nothing happened to."""
+    folder = tmp_path_factory.mktemp("undamaged")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(detect, "_judge", lambda *_: None)
+        run(usable_events(folder / "in"), folder / "wh")
+    return counted(folder / "wh"), calls(folder / "wh")
 
 
 @contextmanager
@@ -171,7 +181,7 @@ def after_reading(monkeypatch, do):
 
 
 @pytest.mark.usefixtures("_reading_alone")
-def test_a_file_that_changes_while_it_is_read(spark, tmp_path, monkeypatch, capsys):
+def test_a_file_that_changes_while_it_is_read(spark, undamaged, tmp_path, monkeypatch):
     """Its batch counts without it; the next run reads it as it is then. Nothing is half-read."""
     folder = usable_events(tmp_path / "in")
     growing = folder / "3.json.gz"
@@ -186,17 +196,14 @@ def test_a_file_that_changes_while_it_is_read(spark, tmp_path, monkeypatch, caps
     assert first.counts["files changed while read"] == 1
     assert [name for name, found in between.items() if found[0] != "counted"] == ["3.json.gz"]
     assert second.counts["files"] == 1
-    run(folder, tmp_path / "at once")
-    assert counted(tmp_path / "wh") == counted(tmp_path / "at once")
-    assert calls(tmp_path / "wh") == calls(tmp_path / "at once")
+    assert (counted(tmp_path / "wh"), calls(tmp_path / "wh")) == undamaged
     assert reasons(tmp_path / "wh") == {}
 
 
 @pytest.mark.usefixtures("_reading_alone")
-def test_files_that_vanish(spark, tmp_path, monkeypatch):
+def test_files_that_vanish(spark, undamaged, tmp_path, monkeypatch):
     """Before it is read a file is rejected with the reason; afterwards it counts as it was."""
     folder = usable_events(tmp_path / "in")
-    run(folder, tmp_path / "whole")
     files = detect.list_files
 
     def vanishing(this):
@@ -208,16 +215,15 @@ def test_files_that_vanish(spark, tmp_path, monkeypatch):
     after_reading(monkeypatch, (folder / "4.json.gz").unlink)
     run(folder, tmp_path / "wh")
 
-    expected = {**counted(tmp_path / "whole"), "2.json.gz": ("counted", 0, 1)}
+    expected = {**undamaged[0], "2.json.gz": ("counted", 0, 1)}
     assert counted(tmp_path / "wh") == expected
     assert reasons(tmp_path / "wh") == {"2.json.gz": intake.UNREADABLE}
 
 
 @pytest.mark.usefixtures("_reading_alone")
-def test_a_file_that_was_cut_off_and_is_complete_later(spark, tmp_path):
+def test_a_file_that_was_cut_off_and_is_complete_later(spark, undamaged, tmp_path):
     """A copy that was under way gave nothing: once the file has changed it is read again, once."""
     folder = usable_events(tmp_path / "in")
-    run(folder, tmp_path / "whole")
     content = (folder / "1.json.gz").read_bytes()
     (folder / "1.json.gz").write_bytes(content[:-40])
 
@@ -232,8 +238,7 @@ def test_a_file_that_was_cut_off_and_is_complete_later(spark, tmp_path):
     assert "files" not in nothing_new.counts
     assert "files" not in over.counts
     assert complete.counts["files"] == 1
-    assert counted(tmp_path / "wh") == counted(tmp_path / "whole")
-    assert calls(tmp_path / "wh") == calls(tmp_path / "whole")
+    assert (counted(tmp_path / "wh"), calls(tmp_path / "wh")) == undamaged
     assert reasons(tmp_path / "wh") == {}
 
 

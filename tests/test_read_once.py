@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import re
 
+import pytest
+
 from jobs import evidence, judging, news
 from jobs.inputs import list_input
 from jobs.judging import judge
@@ -54,22 +56,28 @@ def test_files_taken_in_are_not_read_again(spark, tmp_path, monkeypatch):
     assert len(changed) == len(RESULTS) - 1
 
 
-def test_evidence_is_read_from_the_files_that_hold_it(spark, tmp_path):
-    """Of many files, only those of the groups and times of a finding are opened again."""
-    trail = tmp_path / "trail"
-    simulate(trail, stories="T01", accounts=3, instances=30, days=2)
+@pytest.fixture(scope="module")
+def trail(tmp_path_factory):
+    """Many files, few of which hold calls of a thief."""
+    folder = tmp_path_factory.mktemp("evidence")
+    simulate(folder, stories="T01", accounts=3, instances=30, days=2)
+    return folder
 
+
+@pytest.mark.usefixtures("same_judged_once")
+def test_evidence_is_read_from_the_files_that_hold_it(spark, trail, tmp_path):
+    """Of many files, only those of the groups and times of a finding are opened again."""
     this = run(trail, tmp_path / "warehouse")
 
     assert 0 < this.counts["evidence files"] < this.counts["files"] / 10
 
 
-def test_evidence_that_no_file_holds_is_looked_for_once(spark, tmp_path, monkeypatch):
+@pytest.mark.usefixtures("same_judged_once")
+def test_evidence_that_no_file_holds_is_looked_for_once(spark, trail, tmp_path, monkeypatch):
     """That nothing is there is known as well, and not found out by each run anew."""
-    simulate(tmp_path / "trail", stories="T01", accounts=1, instances=1, days=1)
     monkeypatch.setattr(evidence, "_files", lambda *_: [])
 
-    run(tmp_path / "trail", tmp_path / "warehouse")
+    run(trail, tmp_path / "warehouse")
 
     open_ = {row["finding_id"] for row in rows(tmp_path / "warehouse", "findings")}
     done = {row["finding_id"] for row in rows(tmp_path / "warehouse", "evidence_done")}

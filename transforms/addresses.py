@@ -16,8 +16,9 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from transforms import schemas
+from transforms.columns import let
 from transforms.ip import address as canonical
-from transforms.ip import ipv4, network28, network80
+from transforms.ip import network28, network80
 
 LAUNCH, START, STOP, TERMINATE = "launch", "start", "stop", "terminate"
 ATTACH, DETACH = "attach", "detach"
@@ -67,7 +68,10 @@ _FACT = {
     "vpc_endpoint_id": "string",
     "association_id": "string",
     "address": "string",
+    "ipv4": "string",
+    "prefix": "string",
 }
+"""Fields of a fact as a call tells it; ``ipv4`` and ``prefix`` are addresses, too, until read."""
 
 
 def is_address_change() -> Column:
@@ -98,7 +102,34 @@ def address_changes(told: DataFrame) -> DataFrame:
     )
     event = F.col("event_name")
     facts = F.coalesce(*[F.when(event == name, facts()) for name, facts in CALLS.items()])
-    return calls.withColumn("fact", F.explode(facts)).select("*", "fact.*").select(*names)
+    return calls.withColumn("fact", F.explode(_read(facts))).select("*", "fact.*").select(*names)
+
+
+def _read(facts: Column) -> Column:
+    """Facts, each once, with their addresses read; none that an address is held which is none.
+
+    All addresses are read in one place: the expression is a long one.
+    """
+
+    def with_address(fact: Column) -> Column:
+        prefix = F.substring_index(fact["prefix"], "/", 1)
+        told = canonical(F.coalesce(fact["address"], fact["ipv4"], prefix))
+        address = let(told, lambda a: _as_told(fact, a))
+        return fact.withField("address", address).dropFields("ipv4", "prefix")
+
+    def is_known(fact: Column) -> Column:
+        return ~fact["change"].isin(HOLD, UNHOLD) | fact["address"].isNotNull()
+
+    return F.array_distinct(F.filter(F.transform(facts, with_address), is_known))
+
+
+def _as_told(fact: Column, address: Column) -> Column:
+    """The address as a fact holds it: of IPv4 alone, or the network of a prefix."""
+    return (
+        F.when(fact["prefix"].isNotNull(), F.coalesce(network28(address), network80(address)))
+        .when(fact["ipv4"].isNotNull(), F.when(~address.contains(":"), address))
+        .otherwise(address)
+    )
 
 
 def _fact(change: str, **parts: Column) -> Column:
@@ -160,19 +191,16 @@ def _launch() -> Column:
         held = F.flatten(
             F.transform(interfaces, lambda i: _held_by_interface(i, instance["vpcId"]))
         )
-        first = F.filter(
-            F.array(
-                *[
-                    _fact(
-                        HOLD,
-                        instance_id=instance["instanceId"],
-                        vpc_id=instance["vpcId"],
-                        address=canonical(instance[a]),
-                    )
-                    for a in ("privateIpAddress", "ipv6Address")
-                ]
-            ),
-            lambda fact: fact["address"].isNotNull(),
+        first = F.array(
+            *[
+                _fact(
+                    HOLD,
+                    instance_id=instance["instanceId"],
+                    vpc_id=instance["vpcId"],
+                    address=instance[a],
+                )
+                for a in ("privateIpAddress", "ipv6Address")
+            ]
         )
         launched = F.array(_fact(LAUNCH, instance_id=instance["instanceId"]))
         return F.concat(launched, attached, held, first)
@@ -197,19 +225,15 @@ def _held_by_interface(interface: Column, vpc: Column) -> Column:
 
 
 def _holds(change: str, interface: Column, addresses: Column, vpc: Column | None = None) -> Column:
-    known = F.array_distinct(F.filter(F.transform(addresses, canonical), lambda a: a.isNotNull()))
     where = {} if vpc is None else {"vpc_id": vpc}
     return F.transform(
-        known, lambda a: _fact(change, network_interface_id=interface, address=a, **where)
+        addresses, lambda a: _fact(change, network_interface_id=interface, address=a, **where)
     )
 
 
 def _prefixes(interface: Column, prefixes: Column) -> Column:
     """Facts of prefixes that are delegated to an interface: IPv4 /28, IPv6 /80."""
-    start = F.transform(prefixes, lambda p: canonical(F.substring_index(p, "/", 1)))
-    networks = F.transform(start, lambda a: F.coalesce(network28(a), network80(a)))
-    known = F.filter(networks, lambda n: n.isNotNull())
-    return F.transform(known, lambda n: _fact(HOLD, network_interface_id=interface, address=n))
+    return F.transform(prefixes, lambda p: _fact(HOLD, network_interface_id=interface, prefix=p))
 
 
 def _create_interface() -> Column:
@@ -271,7 +295,7 @@ def _allocate() -> Column:
         _fact(
             ALLOCATE,
             allocation_id=F.col("response.allocationId"),
-            address=ipv4(F.col("response.publicIp")),
+            ipv4=F.col("response.publicIp"),
         )
     )
 
@@ -284,7 +308,7 @@ def _associate() -> Column:
             network_interface_id=F.col("request.networkInterfaceId"),
             allocation_id=F.col("request.allocationId"),
             association_id=F.col("response.associationId"),
-            address=ipv4(F.coalesce("request.publicIp", "response.publicIp")),
+            ipv4=F.coalesce("request.publicIp", "response.publicIp"),
         )
     )
 
@@ -294,7 +318,7 @@ def _disassociate() -> Column:
         _fact(
             DISASSOCIATE,
             association_id=F.col("request.associationId"),
-            address=ipv4(F.col("request.publicIp")),
+            ipv4=F.col("request.publicIp"),
         )
     )
 
@@ -304,7 +328,7 @@ def _release() -> Column:
         _fact(
             RELEASE,
             allocation_id=F.col("request.allocationId"),
-            address=ipv4(F.col("request.publicIp")),
+            ipv4=F.col("request.publicIp"),
         )
     )
 
@@ -321,7 +345,7 @@ def _nat(told: str, asked: str) -> Callable[[], Column]:
         addresses = F.from_json(_as_list(F.col("response_elements"), told), _NAT_ADDRESSES)
         given = F.transform(
             F.coalesce(addresses, F.array()),
-            lambda a: _fact(NAT, allocation_id=a["allocationId"], address=ipv4(a["publicIp"])),
+            lambda a: _fact(NAT, allocation_id=a["allocationId"], ipv4=a["publicIp"]),
         )
         allocations = F.regexp_extract_all(
             F.coalesce(F.get_json_object("request_parameters", asked), F.lit("")),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
+
 import pytest
 
 from jobs.runs import coverage
@@ -28,10 +30,15 @@ ROWS = [
 
 
 @pytest.fixture(scope="module")
-def told(spark):
+def whole(spark):
+    """Verdicts of the four sessions, and what the ledger learns from their calls."""
+    return judged(spark, ROWS), address_changes(summary(records(spark, ROWS), 6), 1)
+
+
+@pytest.fixture(scope="module")
+def told(whole):
     """Shares of the four sessions."""
-    verdicts = judged(spark, ROWS)
-    changes = address_changes(summary(records(spark, ROWS), 6), 1)
+    verdicts, changes = whole
     return coverage(verdicts, verdicts.placed, changes, fold_stays=2)
 
 
@@ -50,10 +57,12 @@ def test_shares(told, name, share):
     assert told[name] == pytest.approx(share)
 
 
-def test_nothing_judged_is_nothing_missed(spark):
+def test_nothing_judged_is_nothing_missed(whole):
     """Without sessions there is nothing that was not seen."""
-    nothing = records(spark, ROWS).where("false")
-    verdicts = judged(spark, [])
-    changes = address_changes(summary(nothing, 6), 1)
-    shares = coverage(verdicts, verdicts.placed, changes, fold_stays=2)
+    verdicts, changes = whole
+    names = [part.name for part in fields(verdicts)]
+    nothing = replace(verdicts, **{n: getattr(verdicts, n).where("false") for n in names})
+
+    shares = coverage(nothing, nothing.placed, changes.where("false"), fold_stays=2)
+
     assert set(shares.values()) == {0.0}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import signal
@@ -29,9 +28,11 @@ from jobs.settings import load
 from jobs.simulate import simulate
 from jobs.tables import Warehouse, full_name
 from tests.factories import sighting_on_behalf
-from tests.judged import DEAR, MEMORIES
-from tests.runs import SMALL, Death, Quiet, dying, judging_once, results, rows, run, snapshots
+from tests.judged import DEAR
+from tests.runs import SMALL, Death, Quiet, dying, results, rows, run, snapshots
 from transforms import schemas
+
+pytestmark = pytest.mark.usefixtures("same_judged_once")
 
 EAGER = {
     "small_files": 2,
@@ -43,9 +44,11 @@ EAGER = {
 """Settings that leave nothing to be done."""
 
 RUN_ONLY = {"runs", "writer"}
-PARTS = 3
 EXAMPLES = int(os.environ.get("CREDTRAIL_EXAMPLES", "1"))
 """How many sequences the law is tested with; each is some runs of detect."""
+
+PARTS = 2 if EXAMPLES == 1 else 3
+"""In how many runs the trail is taken in."""
 
 MOST_AT_ONCE = 1 if EXAMPLES == 1 else 3
 """Runs of maintain between two of detect, at most."""
@@ -90,21 +93,8 @@ class Past:
         return self.warehouse
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _judging_the_same_once(tmp_path_factory):
-    """Judge memories that hold the same rows once, whatever batches they are of."""
-
-    def same_rows(memories, _, *method):
-        told = [sorted(map(str, getattr(memories, name).collect())) for name in MEMORIES]
-        return hashlib.sha256(repr((told, method)).encode()).hexdigest()
-
-    with pytest.MonkeyPatch.context() as patch:
-        judging_once(patch, tmp_path_factory.mktemp("verdicts"), same_rows)
-        yield
-
-
 @pytest.fixture(scope="module")
-def past(spark, tmp_path_factory):
+def past(spark, same_judged_once, tmp_path_factory):
     """A trail with a theft, calls of services, and a reject, taken in by runs of their own."""
     history = Past(tmp_path_factory.mktemp("maintain"))
     for part in range(PARTS):
@@ -449,8 +439,8 @@ def _dying(patch: pytest.MonkeyPatch, after: int) -> None:
 
 def test_dying_between_any_two_steps(past, few_tables, monkeypatch):
     """Maintain that dies one write later each time leaves a warehouse that detect goes on with."""
-    warehouse = past.back_to(1)
-    past.arrive(2)
+    warehouse = past.back_to(PARTS - 2)
+    past.arrive(PARTS - 1)
     _reading_dies(past, monkeypatch)
     deaths = 0
     for after in range(MOST_WRITES):
@@ -464,9 +454,9 @@ def test_dying_between_any_two_steps(past, few_tables, monkeypatch):
                 break
 
     assert deaths >= 10
-    assert past.results[1] == results(warehouse)
+    assert past.results[PARTS - 2] == results(warehouse)
     run(past.trail, warehouse)
-    assert past.results[2] == results(warehouse)
+    assert past.results[PARTS - 1] == results(warehouse)
 
 
 KILLED = """

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pytest
+from py4j.java_gateway import JavaClass, JVMView
 from pyiceberg.catalog.sql import SqlCatalog
+from pyspark.sql import functions as F
 
 from jobs import jars
 from jobs.catalog import WarehouseError, catalog_options, local_warehouse
@@ -42,6 +44,19 @@ ROOT = Path(__file__).parents[2]
 def test_settings_hold(spark: SparkSession, key: str, value: str) -> None:
     """What verdicts depend on is set, whatever Spark's defaults are."""
     assert spark.conf.get(key) == value
+
+
+def test_names_are_asked_once(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Java is not asked again what Spark's functions are: that was half of what is said to it."""
+
+    def asked(_: object, name: str) -> None:
+        raise AssertionError(name)
+
+    F.col("a")  # PySpark itself asks once how errors are to be told
+    monkeypatch.setattr(JVMView, "__getattr__", asked)
+    monkeypatch.setattr(JavaClass, "__getattr__", asked)
+
+    F.transform(F.array(F.lit(1), F.col("a")), lambda x: F.coalesce(x, F.upper("b")))
 
 
 def test_times_arrive_in_utc(spark: SparkSession) -> None:
