@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SMALL = {
     "spark.master": "local[2]",
     "spark.driver.memory": "2g",
-    "spark.sql.shuffle.partitions": "2",
+    "spark.sql.shuffle.partitions": "1",
     "spark.sql.sources.parallelPartitionDiscovery.threshold": "10000000",
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.codegen.wholeStage": "false",

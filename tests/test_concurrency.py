@@ -141,6 +141,7 @@ SCRIPT = """
     from jobs import cli, detect, lease
     from jobs.tables import Warehouse
     from tests.runs import judging_once
+    from tests.test_concurrency import paused
 
     detect.is_small = lambda *_: True  # in S3, too: there is little, and it takes half the time
     trail, warehouse, how, together, verdicts = sys.argv[1:6]
@@ -167,7 +168,13 @@ SCRIPT = """
         lease.acquire, Warehouse.writing = short, stopping
     if how == "at once":
         lease._when_free = both_saw_it_free
-    sys.exit(cli.main(["detect", "--input", trail, "--warehouse", warehouse]))
+    detect_here = lambda: cli.main(["detect", "--input", trail, "--warehouse", warehouse])
+    if how == "paused":
+        patch = pytest.MonkeyPatch()
+        patch.setattr(lease, "_alive", lambda _: False)
+        with paused(patch, "findings 1", detect_here):
+            sys.exit(detect_here())
+    sys.exit(detect_here())
 """
 
 
@@ -398,19 +405,12 @@ def test_two_first_runs_at_once_on_glue(start, undisturbed, glue):
     assert len(rows(glue, "writer")) == len(rows(glue, "runs")) == 1
 
 
-def test_a_stopped_process_is_fenced_on_glue(start, undisturbed, glue):
+def test_a_paused_run_is_fenced_on_glue(start, undisturbed, glue):
     """On Glue, too, what a run publishes after another took over is seen by nobody."""
-    stopped = start(glue, "stopped")
-    try:
-        wait_until_stopped(stopped)
-        second = start(glue, "as ever")
-        told = second.communicate(timeout=300)[1]
-        assert second.returncode == 0, told
-        after = snapshots(glue)
-        said = gone_on(stopped)
-    finally:
-        end(stopped)
+    process = start(glue, "paused")
+    said = process.communicate(timeout=300)[1]
 
-    assert "took this warehouse over while this one was paused" in said
-    assert snapshots(glue) == after
+    assert process.returncode == 1, said
+    assert said.count("took this warehouse over while this one was paused") == 1
     assert whole(glue) == undisturbed
+    assert [row["outcome"] for row in rows(glue, "runs")] == ["finished"]

@@ -203,8 +203,18 @@ def _with_old(told_apart, before):
     return replace(told_apart.verdicts, **{name: both(name) for name in RESULTS})
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _in_partitions(spark):
+    """Compute in several partitions, whose order is anybody's guess, as large runs do."""
+    setting = "spark.sql.shuffle.partitions"
+    usual = spark.conf.get(setting)
+    spark.conf.set(setting, "3")
+    yield
+    spark.conf.set(setting, usual)
+
+
 @pytest.fixture(scope="module")
-def in_one_go(spark):
+def in_one_go(spark, _in_partitions):
     """Results of all events in one batch, in order."""
     around = world(spark, ALLOWED, ours=[OURS, HUB])
     verdicts = judge(_memories(spark, ROWS + EARLIER + LATER), around, METHOD)

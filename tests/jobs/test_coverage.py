@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from types import SimpleNamespace
 
 import pytest
 
+from jobs.judging import see
 from jobs.runs import coverage
+from jobs.settings import load
 from tests.factories import THIEF, Instance, records
-from tests.judged import judged
-from transforms.summary import address_changes, summary
+from tests.judged import memories, world
 
 DATA, HIDDEN, HOMELESS, LEDGER = (
     Instance(name) for name in ("data", "hidden", "homeless", "ledger")
@@ -31,8 +32,13 @@ ROWS = [
 
 @pytest.fixture(scope="module")
 def whole(spark):
-    """Verdicts of the four sessions, and what the ledger learns from their calls."""
-    return judged(spark, ROWS), address_changes(summary(records(spark, ROWS), 6), 1)
+    """What the four sessions show, and what the ledger learns from their calls.
+
+    Each is at home where it was born: nothing of that is judged.
+    """
+    told = memories([records(spark, ROWS)])
+    seen = see(told, world(spark), load(None).method)
+    return SimpleNamespace(placed=seen.placed, stays=seen.stays, homes=seen.born), told.changes
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +66,7 @@ def test_shares(told, name, share):
 def test_nothing_judged_is_nothing_missed(whole):
     """Without sessions there is nothing that was not seen."""
     verdicts, changes = whole
-    names = [part.name for part in fields(verdicts)]
-    nothing = replace(verdicts, **{n: getattr(verdicts, n).where("false") for n in names})
+    nothing = SimpleNamespace(**{n: part.where("false") for n, part in vars(verdicts).items()})
 
     shares = coverage(nothing, nothing.placed, changes.where("false"), fold_stays=2)
 

@@ -37,7 +37,7 @@ ROOT = Path(__file__).parents[2]
         ("spark.sql.icu.caseMappings.enabled", "false"),
         ("spark.ui.enabled", "false"),
         ("spark.driver.host", "127.0.0.1"),
-        ("spark.sql.shuffle.partitions", "2"),  # the tests' own settings win over the files'
+        ("spark.sql.shuffle.partitions", "1"),  # the tests' own settings win over the files'
         ("spark.sql.adaptive.enabled", "false"),
     ],
 )
