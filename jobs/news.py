@@ -20,7 +20,7 @@ from transforms.addresses import ENDPOINT, ROUTE
 from transforms.births import our_accounts
 from transforms.ledger import endpoints_made
 from transforms.ranges import in_aws_space
-from transforms.sessions import IDENTITY, identities, sessions, with_session
+from transforms.sessions import IDENTITY, TOLD, identities, sessions, with_session
 from transforms.shared import endpoint_owners
 from transforms.stays import placed
 from transforms.touched import NAME, Change, names_of, union
@@ -198,8 +198,31 @@ class _News:
         """
         sightings = self.memories.sightings
         credentials = kept(_of(self.memories.credentials, self.named))
+        fresh = kept(identities(sightings.where(self.is_new)))
+        unsure = kept(self._unsure(fresh))
+        known_by, stays, read = fresh, self.stays, sightings.where(self.is_new)
+        if not unsure.isEmpty():
+            theirs, anew = self._settled(unsure, credentials)
+            known_by = _without(fresh, unsure).unionByName(theirs)
+            stays = _without(stays, anew)
+            read = read.unionByName(_of(sightings.where(~self.is_new), anew))
+        known = Known(known_by, kept(stays), self.rest)
+        told = replace(self.memories, sightings=read, credentials=credentials, known=known)
+        return see(told, self.world, self.method, self.others_judged)
+
+    def _unsure(self, fresh: DataFrame) -> DataFrame:
+        """Return names of sessions for which new data may settle anew who they are.
+
+        Where AWS itself tells it, it tells what it told before, but for records that know more.
+        """
+        by_key = self.memories.sightings.where(~F.col("proof").isin(*TOLD))
+        by_key = names_of(_of(by_key, self.named))
+        return by_key.union(touched.named_otherwise(fresh, self.stays)).distinct()
+
+    def _settled(self, names: DataFrame, credentials: DataFrame) -> tuple[DataFrame, DataFrame]:
+        """Return how all sightings name some sessions, and who of them is another than before."""
         known_by = kept(
-            _of(sightings, self.named)
+            _of(self.memories.sightings, names)
             .groupBy(*IDENTITY)
             .agg(F.max(~self.is_new).alias("was_there"))
         )
@@ -211,16 +234,7 @@ class _News:
         )
         was_then = now.join(recorded, on=recorded.columns, how="left_semi")
         anew = kept(names_of(touched.differing(was, was_then)))
-        read = sightings.where(self.is_new)
-        if not anew.isEmpty():
-            read = read.unionByName(_of(self._rows_before(sightings), anew))
-        stays = _without(self.stays, anew)
-        known = Known(known_by.drop("was_there"), kept(stays), self.rest)
-        told = replace(self.memories, sightings=read, credentials=credentials, known=known)
-        return see(told, self.world, self.method, self.others_judged)
-
-    def _rows_before(self, rows: DataFrame) -> DataFrame:
-        return rows.where(~self.is_new)
+        return known_by.drop("was_there"), anew
 
     def _named(self, known_by: DataFrame, credentials: DataFrame) -> DataFrame:
         return sessions(

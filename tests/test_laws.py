@@ -154,6 +154,13 @@ def _visitor():
     ]
 
 
+def _fuller_name():
+    """A later record knows the path of the role, which earlier ones do not tell."""
+    (box,) = _boxes("path", 1)
+    arn = f"arn:aws:iam::{box.account}:role/service/{box.role}"
+    return [box.call(0), box.call(2, THIEF)], [box.call(3, issuer_arn=arn)]
+
+
 ORDERED = [
     _lent_name(),
     _made_from_an_explained_home(),
@@ -166,6 +173,7 @@ ORDERED = [
     _speaker(),
     _neighbour(),
     _visitor(),
+    _fuller_name(),
 ]
 """Rows that come earlier, and rows that come later and touch sessions that they do not name."""
 EARLIER = [row for earlier, _ in ORDERED for row in earlier]

@@ -22,6 +22,9 @@ IMPERSONATED, SELF_ASSUMED = "impersonated", "self_assumed"
 BORROWED = (IMPERSONATED, SELF_ASSUMED)
 """Sessions of somebody else that bear the name of a workload."""
 
+TOLD = (PROOF_IN_SCOPE, PROOF_DELIVERY, *OTHERS)
+"""Proofs by which AWS itself tells whose a session is, whatever the credentials say."""
+
 IDENTITY = ("account_id", "role_id", "role_arn", "session_name", "instance_id", "proof")
 """What records say of who makes a call."""
 
@@ -63,7 +66,7 @@ def sessions(
     named = _with_role_id(
         identities.withColumns(recorded).withColumn("role_name", role_name(F.col("role_arn")))
     )
-    is_told = F.col("proof").isin(PROOF_IN_SCOPE, PROOF_DELIVERY, *OTHERS)
+    is_told = F.col("proof").isin(*TOLD)
     by_credentials = _by_credentials(accept_name_proof=accept_name_proof)
     resolved = (
         named.join(_issued_keys(credentials), on=["proof", *_NAME], how="left")
@@ -160,17 +163,14 @@ def _of_known_workloads(
 ) -> DataFrame:
     """Leave out borrowed names of workloads that nothing else speaks of."""
     is_own = F.col("session_kind").isin(*WORKLOADS)
-    issued = (
-        credentials.where(F.col("issued_for").isin(EC2, *others))
-        .select(F.col("session_name").alias("instance_id"), F.lit(True).alias("is_issued"))
+    issued = credentials.where(F.col("issued_for").isin(EC2, *others))
+    known = (
+        issued.select(F.col("session_name").alias("instance_id"))
+        .union(resolved.where(is_own).select("instance_id"))
         .distinct()
+        .withColumn("is_known", F.lit(True))
     )
-    seen = resolved.where(is_own).select("instance_id", F.lit(True).alias("is_seen")).distinct()
-    return (
-        resolved.join(seen, on="instance_id", how="left")
-        .join(issued, on="instance_id", how="left")
-        .where(is_own | F.col("is_seen") | F.col("is_issued"))
-    )
+    return resolved.join(known, on="instance_id", how="left").where(is_own | F.col("is_known"))
 
 
 def _fullest(resolved: DataFrame) -> DataFrame:

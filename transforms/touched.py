@@ -22,6 +22,7 @@ from pyspark.sql import functions as F
 from transforms.addresses import ALLOCATE, ASSOCIATE, DISASSOCIATE, NAT, RELEASE, ROUTE
 from transforms.ip import network28, network80
 from transforms.places import births_at, clients_at, unknown_private
+from transforms.sessions import IDENTITY
 from transforms.shared import SharedNumbers, at_places, members, moves, settled, speakers
 from transforms.signals import usual_clients
 from transforms.stays import PUBLIC
@@ -62,6 +63,18 @@ class Change:
 def names_of(rows: DataFrame) -> DataFrame:
     """Names of sessions, each once."""
     return rows.select(NAME).distinct()
+
+
+def named_otherwise(fresh: DataFrame, stays: DataFrame) -> DataFrame:
+    """Sessions of which new records tell another role or instance than their stays do.
+
+    Args:
+        fresh: rows of :func:`transforms.sessions.identities` of new records.
+        stays: rows of ``schemas.STAYS``.
+    """
+    told = [name for name in IDENTITY if name != "proof"]
+    known = fresh.join(names_of(stays), on=NAME, how="left_semi")
+    return names_of(known.select(*told).subtract(stays.select(*told)))
 
 
 def states(places: DataFrame, numbers: SharedNumbers) -> DataFrame:
