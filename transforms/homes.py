@@ -277,20 +277,6 @@ def _next_state(state: Column, item: Column, v: Column) -> Column:
     is_alive = is_home | is_life
     is_moved = (v["outcome"] == "restarted") | (is_home & (item["network"] == "public_ipv4"))
     epoch = state["epoch"] + (v["silent"] & is_alive).cast("int")
-    home = F.struct(
-        item["source"].alias("source"),
-        item["network"].alias("network"),
-        epoch.alias("epoch"),
-        item["first_seen"].alias("since"),
-        item["last_seen"].alias("until"),
-        item["source_until"].alias("source_until"),
-        item["aws"].alias("aws"),
-        item["prefix24"].alias("prefix24"),
-        item["egress"].alias("egress"),
-        item["address"].alias("address"),
-        item["elastic_until"].alias("elastic_until"),
-        item["corroborated_by"].alias("corroborated_by"),
-    )
     out = F.struct(
         item["source"].alias("source"),
         item["first_seen"].alias("first_seen"),
@@ -301,10 +287,10 @@ def _next_state(state: Column, item: Column, v: Column) -> Column:
     )
     suspicious = (v["outcome"] == "mismatch") & ~item["explained"]
     return F.struct(
-        F.when(is_home, F.array_append(state["homes"], home))
+        F.when(is_home, _with_home(state["homes"], item, epoch))
         .otherwise(state["homes"])
         .alias("homes"),
-        F.when(suspicious, F.array_append(state["suspicious"], item["source"]))
+        F.when(suspicious, F.array_union(state["suspicious"], F.array(item["source"])))
         .otherwise(state["suspicious"])
         .alias("suspicious"),
         F.when(is_alive, F.greatest(state["alive"], item["last_seen"]))
@@ -314,3 +300,35 @@ def _next_state(state: Column, item: Column, v: Column) -> Column:
         F.when(is_alive, v["fresh"] & ~is_moved).otherwise(state["fresh"]).alias("fresh"),
         F.when(is_life, state["out"]).otherwise(F.array_append(state["out"], out)).alias("out"),
     )
+
+
+def _with_home(homes: Column, item: Column, epoch: Column) -> Column:
+    """Homes with one more, the last; one that was there already comes last, and lasts longer.
+
+    Whoever stays at home for a year does so in hundreds of stays: each step looks through homes.
+    """
+
+    def is_it(home: Column) -> Column:
+        return (
+            (home["source"] == item["source"])
+            & (home["network"] == item["network"])
+            & (home["epoch"] == epoch)
+            & (home["corroborated_by"] == item["corroborated_by"])
+        )
+
+    before = F.get(F.filter(homes, is_it), F.lit(0))
+    home = F.struct(
+        item["source"].alias("source"),
+        item["network"].alias("network"),
+        epoch.alias("epoch"),
+        F.coalesce(before["since"], item["first_seen"]).alias("since"),
+        F.greatest(before["until"], item["last_seen"]).alias("until"),
+        item["source_until"].alias("source_until"),
+        item["aws"].alias("aws"),
+        item["prefix24"].alias("prefix24"),
+        item["egress"].alias("egress"),
+        item["address"].alias("address"),
+        item["elastic_until"].alias("elastic_until"),
+        item["corroborated_by"].alias("corroborated_by"),
+    )
+    return F.array_append(F.filter(homes, lambda h: ~is_it(h)), home)
