@@ -19,7 +19,12 @@ if TYPE_CHECKING:
     from py4j.java_gateway import JavaGateway
 
 _LINES_SHOWN = 15
-_ASKED_OFTEN = ("org.apache.spark.sql.functions", "functions", "PythonUtils", "PythonSQLUtils")
+_ASKED_OFTEN = {
+    "functions": ("functions", "org.apache.spark.sql.functions"),
+    "PythonUtils": ("PythonUtils",),
+    "PythonSQLUtils": ("PythonSQLUtils",),
+}
+"""Classes of Spark that PySpark asks for at each use, and the names by which it does."""
 
 
 class SparkStartError(CredtrailError):
@@ -77,13 +82,14 @@ def keep_names(jvm: Any) -> None:  # noqa: ANN401 - py4j has no types
     To tell a class from a package Java searches the class path for it, each time: of all that is
     said between Python and Java to plan a run, half is names (measured).
     """
-    for name in _ASKED_OFTEN:
+    for name, names in _ASKED_OFTEN.items():
         if name in vars(jvm):
             continue
         asked = getattr(jvm, name)
         for member in dir(asked):
             setattr(asked, member, getattr(asked, member))
-        setattr(jvm, name, asked)
+        for called in names:
+            setattr(jvm, called, asked)
 
 
 def _loader(jvm: Any) -> Any:  # noqa: ANN401

@@ -10,8 +10,9 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from transforms.columns import let
 from transforms.events.json_documents import LIST, OPTIONS, TRAIL, parsed, why_broken
-from transforms.events.json_items import FIELDS, indexed, item, let
+from transforms.events.json_items import FIELDS, indexed, item
 
 _TEXTS = T.ArrayType(T.StringType())
 _ELEMENTS = T.StructType().add("d", _TEXTS).add("end", T.StringType())

@@ -54,8 +54,3 @@ def value_in(event: Column) -> Callable[[str], Column]:
 def indexed(name: Column, index: Column) -> Column:
     """Place of an element: ``name[index]``; null where there is no name."""
     return F.concat(name, F.lit("["), index, F.lit("]"))
-
-
-def let(column: Column, body: Callable[[Column], Column]) -> Column:
-    """``body`` of a column, which is evaluated once."""
-    return F.transform(F.array(column), body)[0]
